@@ -1,0 +1,1 @@
+//! avec: a scripting host for activation-steering experiments.
