@@ -1,1 +1,19 @@
 //! avec: a scripting host for activation-steering experiments.
+//!
+//! The modules, from the bottom up; each imports only from those above it in this list:
+//!
+//! - [`error`], [`suggest`], [`cancel`], [`permissions`], [`progress`]: what everything shares
+//! - [`report`]: tables for reading; knows nothing of models
+//! - [`transformer`]: the hooked GPT-2
+//! - [`store`]: from a model's name to its files
+//! - [`steering`]: activation additions and x-vectors
+//! - [`analysis`]: completions, losses, magnitudes; returns data
+//! - [`script`]: the rhai host and its bindings
+//! - [`cli`]: from what was typed to what is run
+
+pub mod cancel;
+pub mod error;
+pub mod permissions;
+pub mod progress;
+pub mod suggest;
+pub mod transformer;

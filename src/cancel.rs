@@ -1,0 +1,39 @@
+//! A flag that a person raises to stop long work, and that long work polls.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use crate::error::{ErrorKind, Result};
+
+/// Cheaply cloned; all clones are the same flag.
+#[derive(Debug, Clone, Default)]
+pub struct Cancel(Arc<AtomicBool>);
+
+impl Cancel {
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Asks the work to stop. Safe to call from a signal handler's thread.
+    pub fn raise(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    /// Makes the flag ready for the next piece of work.
+    pub fn lower(&self) {
+        self.0.store(false, Ordering::Relaxed);
+    }
+
+    pub fn is_raised(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    /// Fails with [`ErrorKind::Cancelled`] once the flag is raised. Long work calls this for every
+    /// token, and for every layer of a large model.
+    pub fn check(&self) -> Result<()> {
+        if self.is_raised() {
+            return Err(ErrorKind::Cancelled.into());
+        }
+        Ok(())
+    }
+}
