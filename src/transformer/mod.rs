@@ -1,5 +1,40 @@
 //! The hooked transformer: GPT-2 with a named hook point at every step.
+//!
+//! Read in this order: [`Config`], [`HookName`], [`Hooks`], then [`HookedTransformer`] and what it
+//! gives back. Nothing here knows of steering, scripts or the places where models come from.
 
+mod activation_cache;
+mod attention;
+mod block;
+mod checkpoint;
+mod config;
+mod device;
+mod embed;
 mod files;
+mod fused_attention;
+mod generate;
+mod hook_name;
+mod hooks;
+mod kv_cache;
+mod linear;
+mod load;
+mod memory;
+mod model;
+mod norm;
+mod pass;
+mod random;
+mod sampler;
+mod tokenizer;
 
+pub use activation_cache::ActivationCache;
+pub use config::Config;
+pub use device::{DeviceChoice, device_name, parse_dtype};
 pub use files::{ModelFiles, Source, TokenizerFiles};
+pub use generate::{Arm, GenerateOptions, GeneratedRow, RowKey};
+pub use hook_name::{Axis, BLOCK_SITES, HookName, Site};
+pub use hooks::{HookCtx, Hooks, NamesFilter, Phase};
+pub use load::{LoadOptions, Processing};
+pub use model::HookedTransformer;
+pub use random::Rng;
+pub use sampler::Sampling;
+pub use tokenizer::Tokenizer;

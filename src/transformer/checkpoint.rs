@@ -1,0 +1,224 @@
+//! A checkpoint's tensors, read from memory-mapped safetensors files, in f32.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::fs::File;
+
+use memmap2::Mmap;
+use safetensors::SafeTensors;
+use safetensors::tensor::{Dtype, TensorInfo};
+
+use super::files::Source;
+use crate::error::{Error, ErrorKind, Result};
+
+/// All tensors of one model. Names are looked up without the `transformer.` prefix that some
+/// checkpoints carry.
+pub struct Checkpoint {
+    shards: Vec<Shard>,
+    tensors: HashMap<String, (usize, TensorInfo)>,
+}
+
+struct Shard {
+    bytes: Bytes,
+    /// Where the tensors' data begins.
+    data: usize,
+    path: String,
+}
+
+enum Bytes {
+    Mapped(Mmap),
+    Embedded(&'static [u8]),
+}
+
+impl Bytes {
+    fn as_slice(&self) -> &[u8] {
+        match self {
+            Self::Mapped(map) => map,
+            Self::Embedded(bytes) => bytes,
+        }
+    }
+}
+
+impl Checkpoint {
+    pub fn open(sources: &[Source]) -> Result<Self> {
+        let mut shards = Vec::with_capacity(sources.len());
+        let mut tensors = HashMap::new();
+        for source in sources {
+            let path = source.to_string();
+            let bytes = match source {
+                Source::Path(path) => Bytes::Mapped(map(path)?),
+                Source::Embedded { bytes, .. } => Bytes::Embedded(bytes),
+            };
+            let bad = |reason: String| {
+                Error::new(ErrorKind::BadFile {
+                    what: "weights",
+                    path: path.clone(),
+                    reason,
+                })
+                .hint("the file may be cut short or damaged: copy or download it again")
+            };
+            let whole = bytes.as_slice();
+            if whole.len() < 8 {
+                return Err(bad(format!("it has only {} bytes", whole.len())));
+            }
+            let (header, _) =
+                SafeTensors::read_metadata(whole).map_err(|error| bad(error.to_string()))?;
+            let parsed = SafeTensors::deserialize(whole).map_err(|error| bad(error.to_string()))?;
+            for (name, view) in parsed.iter() {
+                let name = name.strip_prefix("transformer.").unwrap_or(name);
+                let start = view.data().as_ptr() as usize - whole.as_ptr() as usize - 8 - header;
+                let info = TensorInfo {
+                    dtype: view.dtype(),
+                    shape: view.shape().to_vec(),
+                    data_offsets: (start, start + view.data().len()),
+                };
+                tensors.insert(name.to_owned(), (shards.len(), info));
+            }
+            shards.push(Shard {
+                bytes,
+                data: 8 + header,
+                path,
+            });
+        }
+        Ok(Self { shards, tensors })
+    }
+
+    pub fn has(&self, name: &str) -> bool {
+        self.tensors.contains_key(name)
+    }
+
+    /// Checks that a tensor is there in the shape that the configuration asks for.
+    fn find(&self, name: &str, shape: &[usize]) -> Result<(&Shard, &TensorInfo)> {
+        let Some((shard, info)) = self.tensors.get(name) else {
+            return Err(ErrorKind::MissingTensor {
+                name: name.to_owned(),
+                path: self.path(),
+            }
+            .into());
+        };
+        let shard = &self.shards[*shard];
+        if info.shape != shape {
+            return Err(Error::new(ErrorKind::TensorShape {
+                name: name.to_owned(),
+                found: info.shape.clone(),
+                expected: shape.to_vec(),
+                path: shard.path.clone(),
+            })
+            .hint("config.json and the weights belong to different models"));
+        }
+        if !matches!(info.dtype, Dtype::F32 | Dtype::F16 | Dtype::BF16) {
+            return Err(ErrorKind::BadFile {
+                what: "weights",
+                path: shard.path.clone(),
+                reason: format!(
+                    "tensor `{name}` has type {:?}, and avec reads f32, f16 and bf16",
+                    info.dtype
+                ),
+            }
+            .into());
+        }
+        Ok((shard, info))
+    }
+
+    /// A whole tensor; borrowed from the file where it is f32 already.
+    pub fn read(&self, name: &str, shape: &[usize]) -> Result<Cow<'_, [f32]>> {
+        let (shard, info) = self.find(name, shape)?;
+        Ok(decode(shard.data(info.data_offsets), info.dtype))
+    }
+
+    /// Some rows of a `[n, width]` tensor, one after the other.
+    pub fn read_rows(&self, name: &str, shape: [usize; 2], rows: &[u32]) -> Result<Vec<f32>> {
+        let (shard, info) = self.find(name, &shape)?;
+        let width = shape[1] * (info.dtype.bitsize() / 8);
+        let mut values = Vec::with_capacity(rows.len() * shape[1]);
+        for row in rows {
+            let start = info.data_offsets.0 + *row as usize * width;
+            values.extend_from_slice(&decode(shard.data((start, start + width)), info.dtype));
+        }
+        Ok(values)
+    }
+
+    /// Lets go of the memory of a tensor that has been read; reading it again is possible.
+    ///
+    /// Without this, the mapped file counts as memory in use while the packed copy grows beside
+    /// it, and loading would peak at twice the weights' size.
+    pub fn release(&self, name: &str) {
+        #[cfg(unix)]
+        if let Some((shard, info)) = self.tensors.get(name) {
+            let shard = &self.shards[*shard];
+            if let Bytes::Mapped(map) = &shard.bytes {
+                let (start, end) = info.data_offsets;
+                // SAFETY: the mapping is shared and read-only, so its pages come back from the
+                // file unchanged. A failure is harmless: the pages merely stay.
+                let _ = unsafe {
+                    map.unchecked_advise_range(
+                        memmap2::UncheckedAdvice::DontNeed,
+                        shard.data + start,
+                        end - start,
+                    )
+                };
+            }
+        }
+        #[cfg(not(unix))]
+        let _ = name;
+    }
+
+    /// The size of all tensors together once they are f32, in bytes.
+    pub fn size_in_f32(&self) -> u64 {
+        self.tensors
+            .values()
+            .map(|(_, info)| 4 * info.shape.iter().product::<usize>() as u64)
+            .sum()
+    }
+
+    fn path(&self) -> String {
+        match self.shards.as_slice() {
+            [only] => only.path.clone(),
+            [first, ..] => format!("{} and its other shards", first.path),
+            [] => "the checkpoint".into(),
+        }
+    }
+}
+
+impl Shard {
+    fn data(&self, (start, end): (usize, usize)) -> &[u8] {
+        &self.bytes.as_slice()[self.data + start..self.data + end]
+    }
+}
+
+fn map(path: &std::path::Path) -> Result<Mmap> {
+    let io = |error: std::io::Error| {
+        Error::new(ErrorKind::Io {
+            action: "read",
+            path: path.to_owned(),
+            reason: error.to_string(),
+        })
+    };
+    let file = File::open(path).map_err(io)?;
+    // SAFETY: the file is only read. Should somebody else shorten it meanwhile, reading it fails
+    // with a signal, as with every program that maps its model files.
+    unsafe { Mmap::map(&file) }.map_err(io)
+}
+
+/// Little-endian values of a checked type, as f32.
+fn decode(bytes: &[u8], dtype: Dtype) -> Cow<'_, [f32]> {
+    match dtype {
+        Dtype::F16 => pairs(bytes)
+            .map(|pair| half::f16::from_le_bytes(pair).to_f32())
+            .collect(),
+        Dtype::BF16 => pairs(bytes)
+            .map(|pair| half::bf16::from_le_bytes(pair).to_f32())
+            .collect(),
+        _ => match bytemuck::try_cast_slice(bytes) {
+            Ok(values) if cfg!(target_endian = "little") => Cow::Borrowed(values),
+            _ => bytes
+                .chunks_exact(4)
+                .map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]]))
+                .collect(),
+        },
+    }
+}
+
+fn pairs(bytes: &[u8]) -> impl Iterator<Item = [u8; 2]> + '_ {
+    bytes.chunks_exact(2).map(|pair| [pair[0], pair[1]])
+}

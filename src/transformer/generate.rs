@@ -1,0 +1,413 @@
+//! Sampling texts: each arm's prompt once, then all rows of all arms one token at a time.
+//!
+//! Steering acts on the prompt's pass only and lives on in the KV cache, so that after the prompts
+//! steered and unsteered rows are one batch. Rows are packed into as few batches as memory allows;
+//! how they are packed changes no text.
+
+use std::collections::HashMap;
+
+use candle_core::Tensor;
+use rayon::prelude::*;
+
+use super::hooks::{Hooks, Phase};
+use super::kv_cache::KvCache;
+use super::memory;
+use super::model::{HookedTransformer, LogitsAt, next_token_losses, token_loss};
+use super::pass::{Group, KvUse, Pass};
+use super::random::{Rng, RowStream, TorchStream};
+use super::sampler::{Chance, Sampling};
+use crate::error::{ErrorKind, Result, count};
+use crate::progress::Unit;
+
+/// A prompt, the hooks that it is run under, and the rows that go on from it.
+pub struct Arm<'h> {
+    pub prompt: Vec<u32>,
+    pub hooks: Hooks<'h>,
+    pub rows: Vec<RowKey>,
+}
+
+/// Which stream of chance a row draws from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct RowKey {
+    /// Rows of one run share one torch stream, which restarts from the seed for every run.
+    pub run: usize,
+    /// The row's place within its run. Rows with the same index in different runs draw the same
+    /// numbers, so that differences between runs come from their hooks.
+    pub index: usize,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct GenerateOptions {
+    pub max_new_tokens: usize,
+    pub sampling: Sampling,
+    pub seed: u64,
+    pub rng: Rng,
+    /// End a row at end-of-text, and the generation when all rows have ended.
+    pub stop_at_eos: bool,
+    /// Also compute the loss of each token of prompt and completion.
+    pub losses: bool,
+}
+
+impl Default for GenerateOptions {
+    fn default() -> Self {
+        Self {
+            max_new_tokens: 40,
+            sampling: Sampling::default(),
+            seed: 0,
+            rng: Rng::Row,
+            stop_at_eos: true,
+            losses: false,
+        }
+    }
+}
+
+/// One finished row.
+#[derive(Debug, Clone, PartialEq)]
+pub struct GeneratedRow {
+    pub key: RowKey,
+    /// The new tokens, up to and with the end-of-text that ended the row, if one did.
+    pub tokens: Vec<u32>,
+    /// With `losses`: the negative log-likelihood, under the arm's hooks, of every token of prompt
+    /// and completion but the first.
+    pub losses: Vec<f32>,
+}
+
+/// Hears of every new token of every row: arm, row within the arm, the token.
+pub type OnToken<'a> = dyn FnMut(usize, usize, u32) + 'a;
+
+impl HookedTransformer {
+    /// Generates the rows of all arms: `[arm][row]`.
+    pub fn generate(
+        &self,
+        arms: &mut [Arm],
+        options: &GenerateOptions,
+        on_token: &mut OnToken,
+    ) -> Result<Vec<Vec<GeneratedRow>>> {
+        options.sampling.check()?;
+        let n_ctx = self.config().n_ctx;
+        for arm in arms.iter() {
+            self.check_tokens(&arm.prompt)?;
+            if arm.prompt.len() + options.max_new_tokens > n_ctx {
+                return Err(ErrorKind::ContextExceeded {
+                    prompt: arm.prompt.len(),
+                    new: options.max_new_tokens,
+                    n_ctx,
+                }
+                .into());
+            }
+        }
+        let mut runs: HashMap<usize, usize> = HashMap::new();
+        for key in arms.iter().flat_map(|arm| &arm.rows) {
+            let rows = runs.entry(key.run).or_default();
+            *rows = (*rows).max(key.index + 1);
+        }
+        let total: usize = arms.iter().map(|arm| arm.rows.len()).sum();
+        let task = self.progress().start(
+            &format!("generating {}", count(total, "completion")),
+            (total * options.max_new_tokens) as u64,
+            Unit::Tokens,
+        );
+        let mut done: Vec<Vec<GeneratedRow>> = arms.iter().map(|_| Vec::new()).collect();
+        for batch in self.pack(arms, options)? {
+            let mut decoder = Decoder::new(self, options, &batch, arms, &runs)?;
+            decoder.run(arms, on_token, &*task)?;
+            for row in decoder.rows {
+                done[row.arm].push(row.finish());
+            }
+        }
+        Ok(done)
+    }
+
+    /// Rows that decode together: (arm, row within the arm), as many as fit into memory at once.
+    fn pack(&self, arms: &[Arm], options: &GenerateOptions) -> Result<Vec<Vec<(usize, usize)>>> {
+        let columns =
+            arms.iter().map(|arm| arm.prompt.len()).max().unwrap_or(0) + options.max_new_tokens;
+        let config = self.config();
+        let row_size = KvCache::size(config, 1, columns, self.dtype())
+            + 3 * 4 * (config.d_vocab + config.d_mlp) as u64;
+        let fitting = match memory::available() {
+            Some(available) if self.device().is_cpu() => {
+                let budget = available / 2;
+                if row_size > budget {
+                    memory::check("generating one completion", 2 * row_size, self.device())?;
+                }
+                (budget / row_size.max(1)).max(1) as usize
+            }
+            _ => usize::MAX,
+        };
+        let all: Vec<(usize, usize)> = arms
+            .iter()
+            .enumerate()
+            .flat_map(|(i, arm)| (0..arm.rows.len()).map(move |row| (i, row)))
+            .collect();
+        Ok(all
+            .chunks(fitting.min(MAX_BATCH))
+            .map(<[_]>::to_vec)
+            .collect())
+    }
+}
+
+/// More rows than this in one batch gain nothing: the linear maps are at their full speed.
+const MAX_BATCH: usize = 256;
+
+/// One batch on its way.
+struct Decoder<'m> {
+    model: &'m HookedTransformer,
+    options: &'m GenerateOptions,
+    rows: Vec<Row>,
+    torch: HashMap<usize, TorchRun>,
+    cache: KvCache,
+}
+
+/// The torch stream of a run, and how many rows draw from it at each step.
+struct TorchRun {
+    stream: TorchStream,
+    rows: usize,
+}
+
+struct Row {
+    arm: usize,
+    place: usize,
+    key: RowKey,
+    stream: RowStream,
+    /// How often each token stands in the row so far.
+    seen: HashMap<u32, u32>,
+    tokens: Vec<u32>,
+    losses: Vec<f32>,
+    finished: bool,
+}
+
+impl Row {
+    fn finish(self) -> GeneratedRow {
+        GeneratedRow {
+            key: self.key,
+            tokens: self.tokens,
+            losses: self.losses,
+        }
+    }
+}
+
+impl<'m> Decoder<'m> {
+    fn new(
+        model: &'m HookedTransformer,
+        options: &'m GenerateOptions,
+        batch: &[(usize, usize)],
+        arms: &[Arm],
+        runs: &HashMap<usize, usize>,
+    ) -> Result<Self> {
+        let rows: Vec<Row> = batch
+            .iter()
+            .map(|(arm, place)| {
+                let key = arms[*arm].rows[*place];
+                let mut seen = HashMap::new();
+                for token in &arms[*arm].prompt {
+                    *seen.entry(*token).or_default() += 1;
+                }
+                Row {
+                    arm: *arm,
+                    place: *place,
+                    key,
+                    stream: RowStream::new(options.seed, key.index as u64),
+                    seen,
+                    tokens: Vec::with_capacity(options.max_new_tokens),
+                    losses: Vec::new(),
+                    finished: false,
+                }
+            })
+            .collect();
+        let torch = match options.rng {
+            Rng::Row => HashMap::new(),
+            Rng::Torch => rows
+                .iter()
+                .map(|row| {
+                    let run = TorchRun {
+                        stream: TorchStream::new(options.seed),
+                        rows: runs[&row.key.run],
+                    };
+                    (row.key.run, run)
+                })
+                .collect(),
+        };
+        let lengths: Vec<usize> = rows.iter().map(|row| arms[row.arm].prompt.len()).collect();
+        let cache = KvCache::new(
+            model.config(),
+            &lengths,
+            options.max_new_tokens,
+            model.device(),
+            model.dtype(),
+        )?;
+        Ok(Self {
+            model,
+            options,
+            rows,
+            torch,
+            cache,
+        })
+    }
+
+    fn run(
+        &mut self,
+        arms: &mut [Arm],
+        on_token: &mut OnToken,
+        task: &dyn crate::progress::Task,
+    ) -> Result<()> {
+        if self.options.max_new_tokens == 0 && !self.options.losses {
+            return Ok(());
+        }
+        let mut logits = self.prompts(arms)?; // [row][d_vocab], flat
+        for step in 0..self.options.max_new_tokens {
+            self.model.cancel().check()?;
+            self.sample(&mut logits);
+            for row in self.rows.iter().filter(|row| row.tokens.len() == step + 1) {
+                on_token(row.arm, row.place, row.tokens[step]);
+            }
+            task.advance(self.rows.len() as u64);
+            if step + 1 == self.options.max_new_tokens || self.rows.iter().all(|row| row.finished) {
+                break;
+            }
+            logits = self.step(arms)?;
+        }
+        Ok(())
+    }
+
+    /// Runs each arm's prompt once and gives its last logits to all its rows.
+    fn prompts(&mut self, arms: &mut [Arm]) -> Result<Vec<f32>> {
+        let d_vocab = self.model.config().d_vocab;
+        let mut all = Vec::with_capacity(self.rows.len() * d_vocab);
+        for (arm, rows) in self.arm_ranges() {
+            let Arm { prompt, hooks, .. } = &mut arms[arm];
+            let wanted = if self.options.losses {
+                LogitsAt::All
+            } else {
+                LogitsAt::Last
+            };
+            let mut pass = Pass::prompt(
+                1,
+                Some(hooks),
+                KvUse::Fill(&mut self.cache, rows.clone()),
+                self.model.cancel(),
+            );
+            let logits = self
+                .model
+                .run_whole(&[prompt], &mut pass, wanted)?
+                .ok_or(ErrorKind::EmptyPromptBatch)?;
+            if self.options.losses {
+                let losses = next_token_losses(&logits, prompt)?;
+                for row in &mut self.rows[rows.clone()] {
+                    row.losses.extend_from_slice(&losses);
+                }
+            }
+            let last = logits
+                .narrow(1, logits.dim(1)? - 1, 1)?
+                .flatten_all()?
+                .to_vec1::<f32>()?;
+            for _ in rows {
+                all.extend_from_slice(&last);
+            }
+        }
+        Ok(all)
+    }
+
+    /// One new position for every row.
+    fn step(&mut self, arms: &mut [Arm]) -> Result<Vec<f32>> {
+        let tokens: Vec<u32> = self
+            .rows
+            .iter()
+            .map(|row| row.tokens.last().copied().unwrap_or_default())
+            .collect();
+        let positions: Vec<u32> = (0..self.rows.len())
+            .map(|row| self.cache.next_pos(row) as u32)
+            .collect();
+        let ranges = self.arm_ranges();
+        let mut hooks: Vec<Option<&mut Hooks>> = arms
+            .iter_mut()
+            .map(|arm| Some(&mut arm.hooks).filter(|hooks| hooks.acts_in(Phase::Decode)))
+            .collect();
+        let groups = ranges
+            .into_iter()
+            .map(|(arm, rows)| Group {
+                first_pos: positions[rows.start] as usize,
+                rows,
+                hooks: hooks[arm].take(),
+            })
+            .collect();
+        let mut pass = Pass {
+            groups,
+            phase: Phase::Decode,
+            kv: KvUse::Step(&mut self.cache),
+            cancel: self.model.cancel(),
+        };
+        let logits: Option<Tensor> =
+            self.model
+                .run(tokens.len(), &tokens, &positions, &mut pass, LogitsAt::Last)?;
+        drop(pass);
+        self.cache.advance();
+        let logits = logits.ok_or(ErrorKind::EmptyPromptBatch)?;
+        Ok(logits.flatten_all()?.to_vec1::<f32>()?)
+    }
+
+    /// The rows of each arm in this batch; an arm's rows are neighbours.
+    fn arm_ranges(&self) -> Vec<(usize, std::ops::Range<usize>)> {
+        let mut ranges: Vec<(usize, std::ops::Range<usize>)> = Vec::new();
+        for (i, row) in self.rows.iter().enumerate() {
+            match ranges.last_mut() {
+                Some((arm, range)) if *arm == row.arm => range.end = i + 1,
+                _ => ranges.push((row.arm, i..i + 1)),
+            }
+        }
+        ranges
+    }
+
+    /// Draws every row's next token.
+    fn sample(&mut self, logits: &mut [f32]) {
+        let d_vocab = self.model.config().d_vocab;
+        let eos = self.model.tokenizer().eos();
+        let raw = self.torch_raw(d_vocab);
+        let options = self.options;
+        self.rows
+            .par_iter_mut()
+            .zip(logits.par_chunks_mut(d_vocab))
+            .zip(raw)
+            .filter(|((row, _), _)| !row.finished)
+            .for_each(|((row, logits), raw)| {
+                let clean = options.losses.then(|| logits.to_vec());
+                let chance = match &raw {
+                    Some(raw) => Chance::Raw(raw),
+                    None => Chance::Uniform(row.stream.uniform()),
+                };
+                let seen = row.seen.iter().map(|(token, count)| (*token, *count));
+                let token = options.sampling.choose(logits, seen, chance);
+                if let Some(clean) = clean {
+                    row.losses.push(token_loss(&clean, token));
+                }
+                *row.seen.entry(token).or_default() += 1;
+                row.tokens.push(token);
+                row.finished = options.stop_at_eos && token == eos;
+            });
+    }
+
+    /// With `rng: "torch"`, the raw numbers of this step for each row of the batch. A run's stream
+    /// goes through all rows of the run in order, finished ones and those of other batches too.
+    fn torch_raw(&mut self, d_vocab: usize) -> Vec<Option<Vec<u64>>> {
+        let mut raw = vec![None; self.rows.len()];
+        if self.options.sampling.temperature == 0.0 {
+            return raw;
+        }
+        let places: HashMap<RowKey, usize> = self
+            .rows
+            .iter()
+            .enumerate()
+            .filter(|(_, row)| !row.finished)
+            .map(|(i, row)| (row.key, i))
+            .collect();
+        for (run, torch) in &mut self.torch {
+            for index in 0..torch.rows {
+                match places.get(&RowKey { run: *run, index }) {
+                    Some(place) => raw[*place] = Some(torch.stream.next_raw(d_vocab)),
+                    None => torch.stream.skip(d_vocab),
+                }
+            }
+        }
+        raw
+    }
+}

@@ -1,0 +1,374 @@
+//! From a checkpoint's files to a model: reading, processing and packing, tensor by tensor.
+//!
+//! The weights are processed as TransformerLens does by default, on the way into the packed form,
+//! so that no second copy of the model ever exists.
+
+use std::borrow::Cow;
+use std::str::FromStr;
+use std::sync::Arc;
+
+use candle_core::{DType, Device, Tensor};
+use rayon::prelude::*;
+
+use super::attention::Attention;
+use super::block::{Block, Mlp};
+use super::checkpoint::Checkpoint;
+use super::config::Config;
+use super::device::DeviceChoice;
+use super::embed::{Embedding, Unembedding, WTE, center_rows};
+use super::files::{ModelFiles, Source};
+use super::hook_name::{HookName, Site};
+use super::linear::{Linear, Order};
+use super::memory;
+use super::model::HookedTransformer;
+use super::norm::LayerNorm;
+use super::tokenizer::Tokenizer;
+use crate::cancel::Cancel;
+use crate::error::{Error, ErrorKind, Result};
+use crate::progress::{Progress, Unit, silent};
+
+/// How the weights are rewritten at load time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Processing {
+    /// TransformerLens' defaults: fold_ln, center_writing_weights, center_unembed,
+    /// fold_value_biases. Probabilities are unchanged; norms and hook values are not.
+    #[default]
+    Default,
+    /// The checkpoint's own values.
+    None,
+}
+
+impl FromStr for Processing {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        match text {
+            "default" => Ok(Self::Default),
+            "none" => Ok(Self::None),
+            _ => Err(ErrorKind::UnknownName {
+                what: "processing",
+                name: text.to_owned(),
+                known: vec!["default".into(), "none".into()],
+            }
+            .into()),
+        }
+    }
+}
+
+/// How to load a model.
+#[derive(Clone)]
+pub struct LoadOptions {
+    pub processing: Processing,
+    /// f32 everywhere; f16 and bf16 on CUDA and Metal.
+    pub dtype: DType,
+    pub device: DeviceChoice,
+    pub progress: Arc<dyn Progress>,
+    /// Stops loading, and later every pass of the model.
+    pub cancel: Cancel,
+}
+
+impl Default for LoadOptions {
+    fn default() -> Self {
+        Self {
+            processing: Processing::Default,
+            dtype: DType::F32,
+            device: DeviceChoice::Cpu,
+            progress: silent(),
+            cancel: Cancel::new(),
+        }
+    }
+}
+
+impl HookedTransformer {
+    /// Loads a model from its files. Weights may be f32, f16 or bf16; they are mapped into memory
+    /// and packed one by one, so that loading takes little more memory than the model itself.
+    pub fn load(files: &ModelFiles, options: &LoadOptions) -> Result<Self> {
+        load(files, options).map_err(|error| {
+            if error.is_cancelled() {
+                error
+            } else {
+                error.context(format!("loading {}", files.name))
+            }
+        })
+    }
+}
+
+fn load(files: &ModelFiles, options: &LoadOptions) -> Result<HookedTransformer> {
+    let device = options.device.open()?;
+    if device.is_cpu() && options.dtype != DType::F32 {
+        return Err(Error::invalid(
+            "dtype",
+            format!("{:?}", options.dtype.as_str()),
+            "must be \"f32\" on the CPU",
+        )
+        .hint("f16 and bf16 need device: \"cuda\" or \"metal\""));
+    }
+    let config = Config::from_json(&text(&files.config)?, &files.config.to_string())?;
+    let checkpoint = Arc::new(Checkpoint::open(&files.weights)?);
+    memory::check(
+        &format!("the weights of {}", files.name),
+        checkpoint.size_in_f32() / 4 * options.dtype.size_in_bytes() as u64,
+        &device,
+    )?;
+    let tokenizer = Tokenizer::load(&files.tokenizer, &config)?;
+    let loader = Loader {
+        config: &config,
+        checkpoint: &checkpoint,
+        processing: options.processing,
+        device: &device,
+        dtype: options.dtype,
+    };
+    let task = options.progress.start(
+        &format!("loading {}", files.name),
+        config.n_layers as u64 + 1,
+        Unit::Tensors,
+    );
+    // The unembedding needs the largest scratch space, so it goes first, while little is in memory.
+    let unembedding = loader.unembedding()?;
+    task.advance(1);
+    let blocks = (0..config.n_layers)
+        .into_par_iter()
+        .map(|layer| {
+            options.cancel.check()?;
+            let block = loader.block(layer)?;
+            task.advance(1);
+            Ok(block)
+        })
+        .collect::<Result<Vec<_>>>()?;
+    let positions = loader
+        .read("wpe.weight", &[config.n_ctx, config.d_model])?
+        .into_owned();
+    let embedding = Embedding::new(
+        checkpoint.clone(),
+        (config.d_vocab, config.d_model),
+        loader.processes(),
+        positions,
+        &device,
+        options.dtype,
+    )?;
+    drop(task);
+    Ok(HookedTransformer::new(
+        files.name.clone(),
+        config,
+        options,
+        device,
+        tokenizer,
+        embedding,
+        blocks,
+        unembedding,
+    ))
+}
+
+fn text(source: &Source) -> Result<Cow<'static, [u8]>> {
+    match source {
+        Source::Embedded { bytes, .. } => Ok(Cow::Borrowed(bytes)),
+        Source::Path(path) => std::fs::read(path).map(Cow::Owned).map_err(|error| {
+            ErrorKind::Io {
+                action: "read",
+                path: path.clone(),
+                reason: error.to_string(),
+            }
+            .into()
+        }),
+    }
+}
+
+struct Loader<'a> {
+    config: &'a Config,
+    checkpoint: &'a Checkpoint,
+    processing: Processing,
+    device: &'a Device,
+    dtype: DType,
+}
+
+impl Loader<'_> {
+    fn processes(&self) -> bool {
+        self.processing == Processing::Default
+    }
+
+    fn read(&self, name: &str, shape: &[usize]) -> Result<Cow<'_, [f32]>> {
+        self.checkpoint.read(name, shape)
+    }
+
+    fn vector(&self, name: &str, width: usize) -> Result<Vec<f32>> {
+        Ok(self.read(name, &[width])?.into_owned())
+    }
+
+    fn linear(
+        &self,
+        weight: &[f32],
+        order: Order,
+        sizes: (usize, usize),
+        bias: Option<Vec<f32>>,
+    ) -> Result<Linear> {
+        Linear::new(weight, order, sizes, bias, self.device, self.dtype)
+    }
+
+    /// Gain and bias of a norm.
+    fn norm(&self, name: &str) -> Result<(Vec<f32>, Vec<f32>)> {
+        let d = self.config.d_model;
+        Ok((
+            self.vector(&format!("{name}.weight"), d)?,
+            self.vector(&format!("{name}.bias"), d)?,
+        ))
+    }
+
+    /// The norm as it runs: plain where its gain and bias have been folded away.
+    fn layer_norm(&self, affine: (Vec<f32>, Vec<f32>), names: [HookName; 2]) -> Result<LayerNorm> {
+        let d = self.config.d_model;
+        let tensor = |values| Tensor::from_vec(values, d, self.device)?.to_dtype(self.dtype);
+        let affine = match self.processing {
+            Processing::Default => None,
+            Processing::None => Some((tensor(affine.0)?, tensor(affine.1)?)),
+        };
+        Ok(LayerNorm::new(affine, self.config.eps, names))
+    }
+
+    fn block(&self, layer: usize) -> Result<Block> {
+        let Config {
+            d_model: d,
+            d_mlp: m,
+            ..
+        } = *self.config;
+        let name = |part: &str| format!("h.{layer}.{part}");
+        let point = |site| HookName::block(site, layer);
+
+        let ln1 = self.norm(&name("ln_1"))?;
+        let ln2 = self.norm(&name("ln_2"))?;
+        let (mut qkv, mut qkv_bias) = self.map(&name("attn.c_attn"), d, 3 * d)?;
+        let (mut out, mut out_bias) = self.map(&name("attn.c_proj"), d, d)?;
+        let (mut w_in, mut b_in) = self.map(&name("mlp.c_fc"), d, m)?;
+        let (mut w_out, mut b_out) = self.map(&name("mlp.c_proj"), m, d)?;
+        if self.processes() {
+            fold_norm(qkv.to_mut(), &mut qkv_bias, &ln1);
+            fold_norm(w_in.to_mut(), &mut b_in, &ln2);
+            center_rows(out.to_mut(), d);
+            center_rows(&mut out_bias, d);
+            center_rows(w_out.to_mut(), d);
+            center_rows(&mut b_out, d);
+            fold_value_bias(&mut qkv_bias[2 * d..], &out, &mut out_bias);
+        }
+        let attention = Attention::new(
+            self.config,
+            layer,
+            self.linear(&qkv, Order::InOut, (d, 3 * d), Some(qkv_bias))?,
+            self.linear(&out, Order::InOut, (d, d), Some(out_bias))?,
+        );
+        let mlp = Mlp::new(
+            layer,
+            self.linear(&w_in, Order::InOut, (d, m), Some(b_in))?,
+            self.linear(&w_out, Order::InOut, (m, d), Some(b_out))?,
+        );
+        for part in ["attn.c_attn", "attn.c_proj", "mlp.c_fc", "mlp.c_proj"] {
+            self.checkpoint.release(&name(&format!("{part}.weight")));
+        }
+        Ok(Block::new(
+            layer,
+            self.layer_norm(ln1, [point(Site::Ln1Scale), point(Site::Ln1Normalized)])?,
+            attention,
+            self.layer_norm(ln2, [point(Site::Ln2Scale), point(Site::Ln2Normalized)])?,
+            mlp,
+        ))
+    }
+
+    /// A Conv1D's weight `[in, out]` and bias `[out]`.
+    fn map(&self, name: &str, from: usize, to: usize) -> Result<(Cow<'_, [f32]>, Vec<f32>)> {
+        Ok((
+            self.read(&format!("{name}.weight"), &[from, to])?,
+            self.vector(&format!("{name}.bias"), to)?,
+        ))
+    }
+
+    /// The last norm and the unembedding, tied to the token embedding unless the checkpoint has
+    /// its own.
+    fn unembedding(&self) -> Result<Unembedding> {
+        let (v, d) = (self.config.d_vocab, self.config.d_model);
+        let name = if self.checkpoint.has("lm_head.weight") {
+            "lm_head.weight"
+        } else {
+            WTE
+        };
+        let norm = self.norm("ln_f")?;
+        let mut weight = self.read(name, &[v, d])?; // [d_vocab, d_model]
+        let bias = self
+            .processes()
+            .then(|| fold_and_center_unembedding(weight.to_mut(), &norm));
+        let map = self.linear(&weight, Order::OutIn, (d, v), bias)?;
+        self.checkpoint.release(name);
+        Ok(Unembedding::new(
+            self.layer_norm(norm, LayerNorm::FINAL)?,
+            map,
+        ))
+    }
+}
+
+/// fold_ln: a norm's bias moves through the map into the map's bias, its gain into the weight.
+/// weight `[in, out]`, bias `[out]`, norm (gain `[in]`, bias `[in]`).
+fn fold_norm(weight: &mut [f32], bias: &mut [f32], norm: &(Vec<f32>, Vec<f32>)) {
+    let width = bias.len();
+    let mut sums: Vec<f64> = bias.iter().map(|b| f64::from(*b)).collect();
+    for ((row, gain), shift) in weight.chunks_mut(width).zip(&norm.0).zip(&norm.1) {
+        for (w, sum) in row.iter_mut().zip(&mut sums) {
+            *sum += f64::from(*w) * f64::from(*shift);
+            *w *= gain;
+        }
+    }
+    for (b, sum) in bias.iter_mut().zip(sums) {
+        *b = sum as f32;
+    }
+}
+
+/// fold_value_biases: attention weights sum to one, so a value's bias reaches the output as it is
+/// and can be part of b_O. value_bias `[d_model]`, out `[d_model, d_model]`, out_bias `[d_model]`.
+fn fold_value_bias(value_bias: &mut [f32], out: &[f32], out_bias: &mut [f32]) {
+    let mut sums: Vec<f64> = out_bias.iter().map(|b| f64::from(*b)).collect();
+    for (row, value) in out.chunks(out_bias.len()).zip(value_bias.iter()) {
+        for (w, sum) in row.iter().zip(&mut sums) {
+            *sum += f64::from(*w) * f64::from(*value);
+        }
+    }
+    for (b, sum) in out_bias.iter_mut().zip(sums) {
+        *b = sum as f32;
+    }
+    value_bias.fill(0.0);
+}
+
+/// fold_ln and center_unembed for W_U, which is stored as `[d_vocab, d_model]` -> b_U `[d_vocab]`
+fn fold_and_center_unembedding(weight: &mut [f32], norm: &(Vec<f32>, Vec<f32>)) -> Vec<f32> {
+    let d = norm.0.len();
+    let rows = weight.len() / d;
+    let mut bias: Vec<f32> = weight
+        .par_chunks_mut(d)
+        .map(|row| {
+            let mut sum = 0.0f64;
+            for ((w, gain), shift) in row.iter_mut().zip(&norm.0).zip(&norm.1) {
+                sum += f64::from(*w) * f64::from(*shift);
+                *w *= gain;
+            }
+            sum as f32
+        })
+        .collect();
+    let total = weight
+        .par_chunks(d * 1024)
+        .map(|rows| {
+            let mut sums = vec![0.0f64; d];
+            for row in rows.chunks(d) {
+                for (sum, w) in sums.iter_mut().zip(row) {
+                    *sum += f64::from(*w);
+                }
+            }
+            sums
+        })
+        .reduce(
+            || vec![0.0f64; d],
+            |a, b| a.iter().zip(b).map(|(a, b)| a + b).collect(),
+        );
+    let mean: Vec<f32> = total.iter().map(|sum| (sum / rows as f64) as f32).collect();
+    weight.par_chunks_mut(d).for_each(|row| {
+        for (w, mean) in row.iter_mut().zip(&mean) {
+            *w -= mean;
+        }
+    });
+    center_rows(&mut bias, rows);
+    bias
+}

@@ -1,0 +1,343 @@
+//! The hooked model: tokens in, logits, losses and activations out.
+
+use std::sync::Arc;
+
+use candle_core::{DType, Device, Tensor};
+use rayon::prelude::*;
+use rten_simd::SimdOp;
+use rten_vecmath::{MaxNum, SumExpSub};
+
+use super::activation_cache::ActivationCache;
+use super::block::Block;
+use super::config::Config;
+use super::embed::{Embedding, Unembedding};
+use super::hook_name::{HookName, Site};
+use super::hooks::{Hooks, NamesFilter};
+use super::load::{LoadOptions, Processing};
+use super::pass::{KvUse, Pass};
+use super::tokenizer::Tokenizer;
+use crate::cancel::Cancel;
+use crate::error::{ErrorKind, Result};
+use crate::progress::Progress;
+
+/// A GPT-2 whose every step can be seen and changed by hooks that are passed into a call.
+///
+/// Immutable, and cheap to clone: clones share the weights.
+#[derive(Clone)]
+pub struct HookedTransformer {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    name: String,
+    config: Config,
+    processing: Processing,
+    device: Device,
+    dtype: DType,
+    tokenizer: Tokenizer,
+    embedding: Embedding,
+    blocks: Vec<Block>,
+    unembedding: Unembedding,
+    progress: Arc<dyn Progress>,
+    cancel: Cancel,
+}
+
+/// Which positions' logits a pass computes; the unembedding is a third of gpt2's work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum LogitsAt {
+    All,
+    Last,
+    None,
+}
+
+impl HookedTransformer {
+    #[allow(
+        clippy::too_many_arguments,
+        reason = "the loader's parts, put together once"
+    )]
+    pub(super) fn new(
+        name: String,
+        config: Config,
+        options: &LoadOptions,
+        device: Device,
+        tokenizer: Tokenizer,
+        embedding: Embedding,
+        blocks: Vec<Block>,
+        unembedding: Unembedding,
+    ) -> Self {
+        Self {
+            inner: Arc::new(Inner {
+                name,
+                config,
+                processing: options.processing,
+                device,
+                dtype: options.dtype,
+                tokenizer,
+                embedding,
+                blocks,
+                unembedding,
+                progress: options.progress.clone(),
+                cancel: options.cancel.clone(),
+            }),
+        }
+    }
+
+    /// The name that the model was asked for by.
+    pub fn name(&self) -> &str {
+        &self.inner.name
+    }
+
+    pub fn config(&self) -> &Config {
+        &self.inner.config
+    }
+
+    pub fn processing(&self) -> Processing {
+        self.inner.processing
+    }
+
+    pub fn device(&self) -> &Device {
+        &self.inner.device
+    }
+
+    /// The number type of weights and activations. Logits are always f32.
+    pub fn dtype(&self) -> DType {
+        self.inner.dtype
+    }
+
+    pub fn tokenizer(&self) -> &Tokenizer {
+        &self.inner.tokenizer
+    }
+
+    /// Whether two handles are the same model in memory.
+    pub fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.inner, &other.inner)
+    }
+
+    pub(super) fn cancel(&self) -> &Cancel {
+        &self.inner.cancel
+    }
+
+    pub(super) fn progress(&self) -> &Arc<dyn Progress> {
+        &self.inner.progress
+    }
+
+    /// The tokens of a text, BOS first.
+    pub fn to_tokens(&self, text: &str) -> Result<Vec<u32>> {
+        self.inner.tokenizer.encode_with_bos(text)
+    }
+
+    /// The text of each token by itself.
+    pub fn to_str_tokens(&self, tokens: &[u32]) -> Result<Vec<String>> {
+        self.inner.tokenizer.decode_each(tokens)
+    }
+
+    /// The one token that a text is; an error if it is none or several.
+    pub fn to_single_token(&self, text: &str) -> Result<u32> {
+        self.inner.tokenizer.single(text)
+    }
+
+    pub fn to_string(&self, tokens: &[u32]) -> Result<String> {
+        self.inner.tokenizer.decode(tokens)
+    }
+
+    /// All hook points, in the order of the pass.
+    pub fn hook_names(&self) -> Vec<HookName> {
+        HookName::all(&self.inner.config)
+    }
+
+    /// The hook point that a full name or shorthand means in this model.
+    pub fn hook_name(&self, text: &str) -> Result<HookName> {
+        text.parse::<HookName>()?.check(&self.inner.config)
+    }
+
+    /// Logits `[1, pos, d_vocab]` of a text under hooks.
+    pub fn logits(&self, tokens: &[u32], mut hooks: Hooks) -> Result<Tensor> {
+        self.logits_of(&[tokens], &mut hooks)
+    }
+
+    /// Logits `[batch, pos, d_vocab]` of texts of one length under hooks.
+    pub fn logits_of(&self, rows: &[&[u32]], hooks: &mut Hooks) -> Result<Tensor> {
+        let mut pass = Pass::prompt(rows.len(), Some(hooks), KvUse::None, &self.inner.cancel);
+        let logits = self.run_whole(rows, &mut pass, LogitsAt::All)?;
+        logits.ok_or_else(|| ErrorKind::EmptyPromptBatch.into())
+    }
+
+    /// Keeps the activations whose names match, and the logits.
+    pub fn run_with_cache(&self, tokens: &[u32], names: &NamesFilter) -> Result<ActivationCache> {
+        self.run_with_hooks_and_cache(tokens, Hooks::none(), names)
+    }
+
+    /// The same on a model under hooks: what is kept is what the hooks left.
+    pub fn run_with_hooks_and_cache<'a>(
+        &self,
+        tokens: &[u32],
+        mut hooks: Hooks<'a>,
+        names: &NamesFilter,
+    ) -> Result<ActivationCache> {
+        let recorded = std::rc::Rc::new(std::cell::RefCell::new(Vec::new()));
+        let sink = recorded.clone();
+        hooks.add(names.clone(), move |value, ctx| {
+            sink.borrow_mut().push((ctx.name, value.clone()));
+            Ok(None)
+        });
+        let logits = self.logits(tokens, hooks)?;
+        Ok(ActivationCache::new(logits, recorded.take()))
+    }
+
+    /// Only the activations at one hook point, without computing what comes after the blocks.
+    pub fn activation(&self, tokens: &[u32], name: HookName) -> Result<Tensor> {
+        name.check(&self.inner.config)?;
+        let mut found = None;
+        let mut hooks = Hooks::none();
+        hooks.add(name, |value, _| {
+            found = Some(value.clone());
+            Ok(None)
+        });
+        let mut pass = Pass::prompt(1, Some(&mut hooks), KvUse::None, &self.inner.cancel);
+        self.run_whole(&[tokens], &mut pass, LogitsAt::None)?;
+        drop(pass);
+        drop(hooks);
+        found.ok_or_else(|| ErrorKind::EmptyPromptBatch.into())
+    }
+
+    /// The negative log-likelihood of each token after the first, `pos - 1` values.
+    pub fn loss_per_token(&self, tokens: &[u32], hooks: Hooks) -> Result<Vec<f32>> {
+        let logits = self.logits(tokens, hooks)?;
+        next_token_losses(&logits, tokens)
+    }
+
+    /// The mean of [`Self::loss_per_token`]; an error for a text of fewer than two tokens.
+    pub fn loss(&self, tokens: &[u32], hooks: Hooks) -> Result<f32> {
+        let losses = self.loss_per_token(tokens, hooks)?;
+        mean(&losses).ok_or_else(|| {
+            ErrorKind::Shape {
+                message: "the loss needs at least two tokens: one to read, one to predict".into(),
+            }
+            .into()
+        })
+    }
+
+    /// Which logits each direction adds to: x `[.., d_model]` -> x·W_U `[.., d_vocab]`, without b_U.
+    pub fn unembed_direction(&self, x: &Tensor) -> Result<Tensor> {
+        self.inner.unembedding.project(x)
+    }
+
+    /// Each head's part of a layer's attention output, without b_O:
+    /// z `[batch, pos, head, d_head]` -> `[batch, pos, head, d_model]`.
+    pub fn head_results(&self, layer: usize, z: &Tensor) -> Result<Tensor> {
+        HookName::block(Site::Z, layer).check(&self.inner.config)?;
+        self.inner.blocks[layer].attention().per_head(z)
+    }
+
+    /// Checks tokens and length before any work is done.
+    pub(super) fn check_tokens(&self, tokens: &[u32]) -> Result<()> {
+        if tokens.is_empty() {
+            return Err(crate::error::Error::new(ErrorKind::Shape {
+                message: "there are no tokens to run on".into(),
+            }));
+        }
+        if tokens.len() > self.inner.config.n_ctx {
+            return Err(ErrorKind::PromptTooLong {
+                tokens: tokens.len(),
+                n_ctx: self.inner.config.n_ctx,
+            }
+            .into());
+        }
+        self.inner.tokenizer.check(tokens)
+    }
+
+    /// Runs whole sequences of one length.
+    pub(super) fn run_whole(
+        &self,
+        rows: &[&[u32]],
+        pass: &mut Pass,
+        logits: LogitsAt,
+    ) -> Result<Option<Tensor>> {
+        let length = rows.first().map_or(0, |row| row.len());
+        let mut tokens = Vec::with_capacity(rows.len() * length);
+        for row in rows {
+            self.check_tokens(row)?;
+            if row.len() != length {
+                return Err(ErrorKind::Shape {
+                    message: "the texts of one pass must have the same number of tokens".into(),
+                }
+                .into());
+            }
+            tokens.extend_from_slice(row);
+        }
+        if rows.is_empty() {
+            return Err(ErrorKind::EmptyPromptBatch.into());
+        }
+        let positions: Vec<u32> = rows.iter().flat_map(|_| 0..length as u32).collect();
+        self.run(rows.len(), &tokens, &positions, pass, logits)
+    }
+
+    /// The one forward pass. `tokens` are the rows of the batch one after the other, `positions`
+    /// where each of them stands -> logits `[batch, pos, d_vocab]` of the positions asked for.
+    pub(super) fn run(
+        &self,
+        batch: usize,
+        tokens: &[u32],
+        positions: &[u32],
+        pass: &mut Pass,
+        logits: LogitsAt,
+    ) -> Result<Option<Tensor>> {
+        let inner = &*self.inner;
+        let mut residual = inner.embedding.forward(batch, tokens, positions, pass)?;
+        for block in &inner.blocks {
+            pass.cancel.check()?;
+            residual = block.forward(residual, pass)?;
+        }
+        let watched = pass.wants(HookName::outside(Site::LnFinalScale))
+            || pass.wants(HookName::outside(Site::LnFinalNormalized));
+        let last = |x: &Tensor| x.narrow(1, x.dim(1)? - 1, 1);
+        Ok(match logits {
+            LogitsAt::All => Some(inner.unembedding.forward(&residual, pass)?),
+            LogitsAt::Last if watched => {
+                let normalized = inner.unembedding.normalize(&residual, pass)?;
+                Some(inner.unembedding.logits(&last(&normalized)?)?)
+            }
+            LogitsAt::Last => Some(inner.unembedding.forward(&last(&residual)?, pass)?),
+            LogitsAt::None => {
+                if watched {
+                    inner.unembedding.normalize(&residual, pass)?;
+                }
+                None
+            }
+        })
+    }
+}
+
+impl std::fmt::Debug for HookedTransformer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "HookedTransformer({})", self.inner.name)
+    }
+}
+
+/// `-log_softmax(logits)[next token]` for logits `[1, pos, d_vocab]`: pos - 1 values.
+pub(super) fn next_token_losses(logits: &Tensor, tokens: &[u32]) -> Result<Vec<f32>> {
+    let d_vocab = logits.dim(candle_core::D::Minus1)?;
+    let values = logits.flatten_all()?.to_vec1::<f32>()?;
+    let next = &tokens[1.min(tokens.len())..];
+    Ok(values
+        .par_chunks(d_vocab)
+        .zip(next)
+        .map(|(row, token)| token_loss(row, *token))
+        .collect())
+}
+
+/// `-log_softmax(logits)[token]`
+pub(super) fn token_loss(logits: &[f32], token: u32) -> f32 {
+    let max = MaxNum::new(logits).dispatch();
+    let sum = SumExpSub::new(logits, max).dispatch();
+    max + sum.ln() - logits[token as usize]
+}
+
+/// The mean in f64, `None` of nothing.
+pub(crate) fn mean(values: &[f32]) -> Option<f32> {
+    if values.is_empty() {
+        return None;
+    }
+    let sum: f64 = values.iter().map(|x| f64::from(*x)).sum();
+    Some((sum / values.len() as f64) as f32)
+}

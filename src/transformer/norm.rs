@@ -1,0 +1,94 @@
+//! LayerNorm: each position's activation minus its mean, divided by its scale.
+
+use candle_core::{CpuStorage, CustomOp1, D, Layout, Shape, Tensor};
+use rayon::prelude::*;
+use rten_simd::SimdOp;
+use rten_vecmath::{Normalize, NormalizeOptions, Sum, SumSquareSub};
+
+use super::hook_name::{HookName, Site};
+use super::linear::contiguous;
+use super::pass::Pass;
+use crate::error::Result;
+
+/// LayerNorm with its gain and bias, unless they have been folded into the next linear map.
+pub struct LayerNorm {
+    /// Gain and bias, each `[d_model]`.
+    affine: Option<(Tensor, Tensor)>,
+    eps: f64,
+    scale_name: HookName,
+    normalized_name: HookName,
+}
+
+impl LayerNorm {
+    pub fn new(affine: Option<(Tensor, Tensor)>, eps: f64, names: [HookName; 2]) -> Self {
+        let [scale_name, normalized_name] = names;
+        Self {
+            affine,
+            eps,
+            scale_name,
+            normalized_name,
+        }
+    }
+
+    /// The hook points of the norm before the unembedding.
+    pub const FINAL: [HookName; 2] = [
+        HookName::outside(Site::LnFinalScale),
+        HookName::outside(Site::LnFinalNormalized),
+    ];
+
+    /// x `[batch, pos, d_model]` -> `[batch, pos, d_model]`
+    pub fn forward(&self, x: &Tensor, pass: &mut Pass) -> Result<Tensor> {
+        let normalized = if x.device().is_cpu() && !pass.wants(self.scale_name) {
+            x.contiguous()?.apply_op1_no_bwd(&FusedNorm {
+                eps: self.eps as f32,
+            })?
+        } else {
+            let centered = x.broadcast_sub(&x.mean_keepdim(D::Minus1)?)?;
+            let scale = (centered.sqr()?.mean_keepdim(D::Minus1)? + self.eps)?.sqrt()?;
+            let scale = pass.at(self.scale_name, scale)?; // [batch, pos, 1]
+            centered.broadcast_div(&scale)?
+        };
+        let normalized = pass.at(self.normalized_name, normalized)?;
+        match &self.affine {
+            Some((gain, bias)) => Ok(normalized.broadcast_mul(gain)?.broadcast_add(bias)?),
+            None => Ok(normalized),
+        }
+    }
+}
+
+/// All of the norm in one walk over each row.
+struct FusedNorm {
+    eps: f32,
+}
+
+impl CustomOp1 for FusedNorm {
+    fn name(&self) -> &'static str {
+        "layer-norm"
+    }
+
+    fn cpu_fwd(&self, x: &CpuStorage, layout: &Layout) -> candle_core::Result<(CpuStorage, Shape)> {
+        let width = *layout.dims().last().unwrap_or(&1);
+        let mut out = contiguous(x, layout)?.to_vec();
+        let norm = |row: &mut [f32]| {
+            let n = row.len() as f32;
+            let mean = Sum::new(row).dispatch() / n;
+            let variance = SumSquareSub::new(row, mean).dispatch() / n;
+            Normalize::new_mut(
+                row,
+                NormalizeOptions {
+                    pre_scale_bias: mean,
+                    scale: 1.0 / (variance + self.eps).sqrt(),
+                    ..Default::default()
+                },
+            )
+            .dispatch();
+        };
+        // A few rows are done before another thread would have woken up.
+        if out.len() < 1 << 15 {
+            out.chunks_mut(width).for_each(norm);
+        } else {
+            out.par_chunks_mut(width).for_each(norm);
+        }
+        Ok((CpuStorage::F32(out), layout.shape().clone()))
+    }
+}

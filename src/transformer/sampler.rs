@@ -1,0 +1,335 @@
+//! From one row's logits to its next token.
+//!
+//! Works on plain slices: the kept tokens are found by partial selection, so that the vocabulary
+//! is never sorted.
+
+use rten_simd::SimdOp;
+use rten_vecmath::{MaxNum, SumExpSub};
+
+use super::random::exponential;
+use crate::error::{Error, Result};
+
+/// How the next token is chosen.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Sampling {
+    /// 0 takes the most likely token, and nothing else applies.
+    pub temperature: f64,
+    /// Keeps the k most likely tokens, and all that tie with the k-th. Goes before `top_p`.
+    pub top_k: Option<usize>,
+    /// Keeps the most likely token, and each further one as long as those before it have at most
+    /// this probability together.
+    pub top_p: Option<f64>,
+    /// Is taken from a token's logit once for every time it stands in the row: BOS, prompt and
+    /// what was generated. Not divided by the temperature.
+    pub freq_penalty: f64,
+}
+
+impl Default for Sampling {
+    fn default() -> Self {
+        Self {
+            temperature: 1.0,
+            top_k: None,
+            top_p: None,
+            freq_penalty: 0.0,
+        }
+    }
+}
+
+impl Sampling {
+    pub fn check(&self) -> Result<()> {
+        if !(self.temperature.is_finite() && self.temperature >= 0.0) {
+            return Err(Error::invalid(
+                "temperature",
+                self.temperature,
+                "must be 0 or more",
+            ));
+        }
+        if self.top_k == Some(0) {
+            return Err(Error::invalid("top_k", 0, "must be 1 or more"));
+        }
+        if let Some(top_p) = self.top_p
+            && !(top_p > 0.0 && top_p <= 1.0)
+        {
+            return Err(Error::invalid(
+                "top_p",
+                top_p,
+                "must be above 0 and at most 1",
+            ));
+        }
+        if !(self.freq_penalty.is_finite() && self.freq_penalty >= 0.0) {
+            return Err(Error::invalid(
+                "freq_penalty",
+                self.freq_penalty,
+                "must be 0 or more",
+            ));
+        }
+        Ok(())
+    }
+
+    /// The next token. `logits` is scratch space afterwards; `seen` holds the row's tokens so far
+    /// with how often each occurs.
+    pub fn choose(
+        &self,
+        logits: &mut [f32],
+        seen: impl IntoIterator<Item = (u32, u32)>,
+        chance: Chance,
+    ) -> u32 {
+        if self.temperature == 0.0 {
+            return argmax(logits);
+        }
+        let temperature = self.temperature as f32;
+        if temperature != 1.0 {
+            for logit in logits.iter_mut() {
+                *logit /= temperature;
+            }
+        }
+        if self.freq_penalty > 0.0 {
+            let penalty = self.freq_penalty as f32;
+            for (token, count) in seen {
+                logits[token as usize] -= penalty * count as f32;
+            }
+        }
+        let max = MaxNum::new(logits).dispatch();
+        let kept = match (self.top_k, self.top_p) {
+            (Some(k), _) if k < logits.len() => Some(most_likely(logits, k)),
+            (None, Some(p)) if p < 1.0 => Some(nucleus(logits, max, p)),
+            _ => None,
+        };
+        match kept {
+            Some(kept) => draw(
+                chance,
+                kept.iter().map(|token| (*token, logits[*token as usize])),
+                max,
+            ),
+            None => draw(
+                chance,
+                logits.iter().enumerate().map(|(i, x)| (i as u32, *x)),
+                max,
+            ),
+        }
+    }
+}
+
+/// What decides between the tokens that are left.
+pub enum Chance<'a> {
+    /// A number in [0, 1) that is looked up in the cumulative distribution.
+    Uniform(f64),
+    /// torch's way: one raw number for every token of the vocabulary, see
+    /// [`super::random::TorchStream`].
+    Raw(&'a [u64]),
+}
+
+/// The first of the largest.
+fn argmax(logits: &[f32]) -> u32 {
+    let mut best = 0;
+    for (i, logit) in logits.iter().enumerate() {
+        if *logit > logits[best] {
+            best = i;
+        }
+    }
+    best as u32
+}
+
+/// The `k` most likely tokens and all that tie with the last of them.
+fn most_likely(logits: &[f32], k: usize) -> Vec<u32> {
+    let mut values = logits.to_vec();
+    let (_, threshold, _) = values.select_nth_unstable_by(k - 1, |a, b| b.total_cmp(a));
+    let threshold = *threshold;
+    above(logits, threshold)
+}
+
+/// The tokens whose logit is at least `threshold`.
+fn above(logits: &[f32], threshold: f32) -> Vec<u32> {
+    logits
+        .iter()
+        .enumerate()
+        .filter(|(_, logit)| **logit >= threshold)
+        .map(|(i, _)| i as u32)
+        .collect()
+}
+
+/// The most likely tokens, most likely first, while those before have at most `p` together.
+///
+/// Most of the probability sits on few tokens, so those within some distance of the best are
+/// sorted first, and the distance is widened only when they don't suffice.
+fn nucleus(logits: &[f32], max: f32, p: f64) -> Vec<u32> {
+    let total = f64::from(SumExpSub::new(logits, max).dispatch());
+    for distance in [5.0, 10.0, 20.0, f32::INFINITY] {
+        let mut tokens = above(logits, max - distance);
+        tokens.sort_by(|a, b| logits[*b as usize].total_cmp(&logits[*a as usize]));
+        let mut before = 0.0;
+        let mut n = 0;
+        for token in &tokens {
+            if n > 0 && before > p {
+                break;
+            }
+            before += f64::from((logits[*token as usize] - max).exp()) / total;
+            n += 1;
+        }
+        if n < tokens.len() || distance.is_infinite() {
+            tokens.truncate(n.max(1));
+            return tokens;
+        }
+    }
+    vec![argmax(logits)]
+}
+
+fn draw(chance: Chance, tokens: impl Iterator<Item = (u32, f32)> + Clone, max: f32) -> u32 {
+    let weight = |logit: f32| f64::from((logit - max).exp());
+    match chance {
+        Chance::Uniform(u) => {
+            let total: f64 = tokens.clone().map(|(_, logit)| weight(logit)).sum();
+            let wanted = u * total;
+            let mut sum = 0.0;
+            let mut last = 0;
+            for (token, logit) in tokens {
+                let weight = weight(logit);
+                if weight > 0.0 {
+                    last = token;
+                }
+                sum += weight;
+                if sum > wanted {
+                    break;
+                }
+            }
+            last
+        }
+        Chance::Raw(raw) => {
+            let total: f32 = tokens.clone().map(|(_, logit)| (logit - max).exp()).sum();
+            let mut best = (f32::NEG_INFINITY, 0);
+            for (token, logit) in tokens {
+                let p = (logit - max).exp() / total;
+                let ratio = p / exponential(raw[token as usize]);
+                // The lowest id on ties, whatever order the tokens come in.
+                if ratio > best.0 || (ratio == best.0 && token < best.1) {
+                    best = (ratio, token);
+                }
+            }
+            best.1
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sampling() -> Sampling {
+        Sampling::default()
+    }
+
+    fn ln(p: &[f32]) -> Vec<f32> {
+        p.iter().map(|p| p.ln()).collect()
+    }
+
+    #[test]
+    fn temperature_zero_takes_the_first_of_the_largest() {
+        let greedy = Sampling {
+            temperature: 0.0,
+            freq_penalty: 100.0,
+            ..sampling()
+        };
+        let mut logits = [1.0, 3.0, 3.0, 2.0];
+        assert_eq!(
+            greedy.choose(&mut logits, [(1, 5)], Chance::Uniform(0.9)),
+            1
+        );
+    }
+
+    #[test]
+    fn top_p_keeps_tokens_while_those_before_have_at_most_p() {
+        let logits = ln(&[0.2, 0.5, 0.25, 0.05]);
+        let max = 0.5f32.ln();
+        assert_eq!(nucleus(&logits, max, 0.3), [1]);
+        assert_eq!(nucleus(&logits, max, 0.6), [1, 2]);
+        assert_eq!(nucleus(&logits, max, 0.8), [1, 2, 0]);
+        assert_eq!(nucleus(&logits, max, 0.99), [1, 2, 0, 3]);
+    }
+
+    #[test]
+    fn a_wide_nucleus_is_the_whole_sort() {
+        // A flat tail far below the best: the first distances don't suffice.
+        let logits: Vec<f32> = (0..1000)
+            .map(|i| if i == 500 { 8.0 } else { -(i as f32) * 1e-3 })
+            .collect();
+        let kept = nucleus(&logits, 8.0, 0.9);
+        let mut order: Vec<u32> = (0..1000).collect();
+        order.sort_by(|a, b| logits[*b as usize].total_cmp(&logits[*a as usize]));
+        assert_eq!(kept, order[..kept.len()]);
+        let p = |n: usize| -> f64 {
+            let total: f64 = logits.iter().map(|x| f64::from(*x - 8.0).exp()).sum();
+            kept[..n]
+                .iter()
+                .map(|i| f64::from(logits[*i as usize] - 8.0).exp())
+                .sum::<f64>()
+                / total
+        };
+        assert!(p(kept.len() - 1) <= 0.9 && p(kept.len()) > 0.9);
+    }
+
+    #[test]
+    fn top_k_keeps_ties_and_goes_before_top_p() {
+        assert_eq!(most_likely(&[1.0, 2.0, 2.0, 3.0], 2), [1, 2, 3]);
+        let both = Sampling {
+            top_k: Some(2),
+            top_p: Some(0.01),
+            ..sampling()
+        };
+        let mut logits = ln(&[0.5, 0.4, 0.1]);
+        assert_eq!(both.choose(&mut logits, [], Chance::Uniform(0.99)), 1);
+    }
+
+    #[test]
+    fn the_penalty_is_not_divided_by_the_temperature() {
+        let hot = Sampling {
+            temperature: 4.0,
+            freq_penalty: 1.0,
+            ..sampling()
+        };
+        let mut logits = [4.0, 0.0];
+        hot.choose(&mut logits, [(0, 3)], Chance::Uniform(0.5));
+        assert_eq!(logits, [1.0 - 3.0, 0.0]);
+    }
+
+    #[test]
+    fn the_uniform_number_is_looked_up_in_the_distribution() {
+        let pick = |u| sampling().choose(&mut ln(&[0.2, 0.5, 0.3]), [], Chance::Uniform(u));
+        assert_eq!(
+            [
+                pick(0.0),
+                pick(0.19),
+                pick(0.21),
+                pick(0.69),
+                pick(0.71),
+                pick(0.9999999)
+            ],
+            [0, 0, 1, 1, 2, 2]
+        );
+    }
+
+    #[test]
+    fn values_out_of_range_are_refused() {
+        let refused = |sampling: Sampling| sampling.check().unwrap_err().to_string();
+        assert_eq!(
+            refused(Sampling {
+                temperature: f64::NAN,
+                ..sampling()
+            }),
+            "`temperature` must be 0 or more, but it is NaN"
+        );
+        assert_eq!(
+            refused(Sampling {
+                top_p: Some(0.0),
+                ..sampling()
+            }),
+            "`top_p` must be above 0 and at most 1, but it is 0"
+        );
+        assert_eq!(
+            refused(Sampling {
+                top_k: Some(0),
+                ..sampling()
+            }),
+            "`top_k` must be 1 or more, but it is 0"
+        );
+    }
+}
