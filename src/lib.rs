@@ -11,9 +11,11 @@
 //! - [`script`]: the rhai host and its bindings
 //! - [`cli`]: from what was typed to what is run
 
+pub mod analysis;
 pub mod cancel;
 pub mod error;
 pub mod permissions;
 pub mod progress;
+pub mod steering;
 pub mod suggest;
 pub mod transformer;

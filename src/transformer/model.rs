@@ -1,5 +1,6 @@
 //! The hooked model: tokens in, logits, losses and activations out.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use candle_core::{DType, Device, Tensor};
@@ -47,7 +48,10 @@ struct Inner {
 pub(super) enum LogitsAt {
     All,
     Last,
-    None,
+    /// None at all: only hooks matter, and only the first so many layers.
+    None {
+        layers: usize,
+    },
 }
 
 impl HookedTransformer {
@@ -184,20 +188,41 @@ impl HookedTransformer {
         Ok(ActivationCache::new(logits, recorded.take()))
     }
 
-    /// Only the activations at one hook point, without computing what comes after the blocks.
-    pub fn activation(&self, tokens: &[u32], name: HookName) -> Result<Tensor> {
-        name.check(&self.inner.config)?;
-        let mut found = None;
+    /// The clean model's activations at some hook points for texts of one length, each with the
+    /// texts along its first axis. The pass ends after the last layer that is needed.
+    pub fn activations(
+        &self,
+        rows: &[&[u32]],
+        names: &[HookName],
+    ) -> Result<HashMap<HookName, Tensor>> {
+        for name in names {
+            name.check(&self.inner.config)?;
+        }
+        // A site outside of the blocks may come after them all.
+        let layers = names
+            .iter()
+            .map(|name| {
+                name.layer
+                    .map_or(self.inner.config.n_layers, |layer| layer + 1)
+            })
+            .max()
+            .unwrap_or(0);
+        let mut found = HashMap::new();
         let mut hooks = Hooks::none();
-        hooks.add(name, |value, _| {
-            found = Some(value.clone());
+        hooks.add(NamesFilter::Names(names.to_vec()), |value, ctx| {
+            found.insert(ctx.name, value.clone());
             Ok(None)
         });
-        let mut pass = Pass::prompt(1, Some(&mut hooks), KvUse::None, &self.inner.cancel);
-        self.run_whole(&[tokens], &mut pass, LogitsAt::None)?;
+        let mut pass = Pass::prompt(
+            rows.len(),
+            Some(&mut hooks),
+            KvUse::None,
+            &self.inner.cancel,
+        );
+        self.run_whole(rows, &mut pass, LogitsAt::None { layers })?;
         drop(pass);
         drop(hooks);
-        found.ok_or_else(|| ErrorKind::EmptyPromptBatch.into())
+        Ok(found)
     }
 
     /// The negative log-likelihood of each token after the first, `pos - 1` values.
@@ -284,7 +309,11 @@ impl HookedTransformer {
     ) -> Result<Option<Tensor>> {
         let inner = &*self.inner;
         let mut residual = inner.embedding.forward(batch, tokens, positions, pass)?;
-        for block in &inner.blocks {
+        let layers = match logits {
+            LogitsAt::None { layers } => layers,
+            _ => inner.blocks.len(),
+        };
+        for block in inner.blocks.iter().take(layers) {
             pass.cancel.check()?;
             residual = block.forward(residual, pass)?;
         }
@@ -298,7 +327,7 @@ impl HookedTransformer {
                 Some(inner.unembedding.logits(&last(&normalized)?)?)
             }
             LogitsAt::Last => Some(inner.unembedding.forward(&last(&residual)?, pass)?),
-            LogitsAt::None => {
+            LogitsAt::None { .. } => {
                 if watched {
                     inner.unembedding.normalize(&residual, pass)?;
                 }

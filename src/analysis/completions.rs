@@ -1,0 +1,201 @@
+//! Completions of prompts, steered and not, as rows of data.
+
+use std::sync::{Arc, OnceLock};
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::steering::{ActivationAddition, Injection, Steering};
+use crate::transformer::{
+    Arm, GenerateOptions, GeneratedRow, HookedTransformer, Hooks, OnToken, RowKey,
+};
+
+/// How completions are generated.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct CompletionOptions {
+    pub generate: GenerateOptions,
+    pub injection: Injection,
+}
+
+/// The rows that one call generated.
+#[derive(Clone)]
+pub struct Completions {
+    model: HookedTransformer,
+    rows: Arc<Vec<CompletionRow>>,
+    /// The unsteered model's losses are computed when somebody first asks: they cost a pass for
+    /// each steered row, and a comparison that is only read doesn't need them.
+    clean_losses: Arc<OnceLock<Vec<f32>>>,
+}
+
+/// One completion of one prompt.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CompletionRow {
+    pub prompt: String,
+    /// Without the prompt. Ends in one `<|endoftext|>` if the model ended the text.
+    pub completion: String,
+    /// BOS, prompt and completion.
+    pub tokens: Vec<u32>,
+    /// The mean negative log-likelihood per token of prompt and completion, under the model that
+    /// generated them: for a steered row, the steered one.
+    pub loss: f32,
+    /// Whether additions acted on the row.
+    pub is_modified: bool,
+}
+
+impl Completions {
+    pub fn rows(&self) -> &[CompletionRow] {
+        &self.rows
+    }
+
+    /// The unsteered model's loss on each row's text, the one to compare rows with.
+    pub fn clean_losses(&self) -> Result<&[f32]> {
+        if let Some(losses) = self.clean_losses.get() {
+            return Ok(losses);
+        }
+        let losses = self
+            .rows
+            .iter()
+            .map(|row| {
+                if row.is_modified {
+                    self.model.loss(&row.tokens, Hooks::none())
+                } else {
+                    Ok(row.loss)
+                }
+            })
+            .collect::<Result<Vec<_>>>()?;
+        Ok(self.clean_losses.get_or_init(|| losses))
+    }
+
+    /// Some of the rows, e.g. only the steered ones.
+    pub fn filter(&self, keep: impl Fn(&CompletionRow) -> bool) -> Vec<&CompletionRow> {
+        self.rows.iter().filter(|row| keep(row)).collect()
+    }
+}
+
+/// A prompt and its steered and unsteered completions.
+pub struct Comparison<'a> {
+    pub prompt: &'a str,
+    /// Rows on each side.
+    pub num_comparisons: usize,
+    /// None: only the unsteered side. An empty list still makes two sides.
+    pub additions: Option<&'a [ActivationAddition]>,
+}
+
+/// Completes every prompt once, all under the same additions. Without additions these are the
+/// model's own completions.
+pub fn gen_using_activation_additions(
+    model: &HookedTransformer,
+    prompt_batch: &[String],
+    additions: &[ActivationAddition],
+    options: &CompletionOptions,
+    on_token: &mut OnToken,
+) -> Result<Completions> {
+    let run = Run {
+        prompts: prompt_batch,
+        additions,
+    };
+    generate(model, &[run], options, on_token)
+}
+
+/// Completes one prompt several times, unsteered first, then steered. Row i of both sides draws
+/// the same numbers, and all rows of both sides decode in one batch.
+pub fn n_comparisons(
+    model: &HookedTransformer,
+    comparison: &Comparison,
+    options: &CompletionOptions,
+    on_token: &mut OnToken,
+) -> Result<Completions> {
+    if comparison.num_comparisons == 0 {
+        return Err(Error::invalid("num_comparisons", 0, "must be 1 or more"));
+    }
+    let prompts = vec![comparison.prompt.to_owned(); comparison.num_comparisons];
+    let mut runs = vec![Run {
+        prompts: &prompts,
+        additions: &[],
+    }];
+    if let Some(additions) = comparison.additions {
+        runs.push(Run {
+            prompts: &prompts,
+            additions,
+        });
+    }
+    // The second side is the modified one, also when its list of additions is empty.
+    let mut completions = generate(model, &runs, options, on_token)?;
+    if comparison.additions.is_some_and(<[_]>::is_empty) {
+        let n = comparison.num_comparisons;
+        for row in &mut Arc::make_mut(&mut completions.rows)[n..] {
+            row.is_modified = true;
+        }
+    }
+    Ok(completions)
+}
+
+/// Prompts that are completed under the same additions and share a random stream.
+struct Run<'a> {
+    prompts: &'a [String],
+    additions: &'a [ActivationAddition],
+}
+
+fn generate(
+    model: &HookedTransformer,
+    runs: &[Run],
+    options: &CompletionOptions,
+    on_token: &mut OnToken,
+) -> Result<Completions> {
+    let mut arms = Vec::new();
+    for (number, run) in runs.iter().enumerate() {
+        if run.prompts.is_empty() {
+            return Err(ErrorKind::EmptyPromptBatch.into());
+        }
+        let steering = Steering::new(model, run.additions, options.injection)?;
+        let mut index = 0;
+        // The same prompt again is another row of its arm, and runs only once.
+        for same in run.prompts.chunk_by(|a, b| a == b) {
+            let tokens = model.to_tokens(&same[0])?;
+            arms.push(Arm {
+                hooks: steering.hooks(&tokens)?,
+                prompt: tokens,
+                rows: (index..index + same.len())
+                    .map(|index| RowKey { run: number, index })
+                    .collect(),
+            });
+            index += same.len();
+        }
+    }
+    let generated = model.generate(&mut arms, &options.generate, on_token)?;
+    let mut rows = Vec::new();
+    for (arm, generated) in arms.iter().zip(generated) {
+        for row in generated {
+            rows.push(completion_row(model, runs, arm, row)?);
+        }
+    }
+    Ok(Completions {
+        model: model.clone(),
+        rows: Arc::new(rows),
+        clean_losses: Arc::default(),
+    })
+}
+
+fn completion_row(
+    model: &HookedTransformer,
+    runs: &[Run],
+    arm: &Arm,
+    row: GeneratedRow,
+) -> Result<CompletionRow> {
+    let RowKey { run, index } = row.key;
+    let eos = model.tokenizer().eos();
+    let mut new = row.tokens;
+    while let [.., before, last] = new.as_slice() {
+        if *before != eos || *last != eos {
+            break;
+        }
+        new.pop();
+    }
+    // Tokens cut off by the collapse lose their losses too.
+    let losses = &row.losses[..row.losses.len().min(arm.prompt.len() - 1 + new.len())];
+    Ok(CompletionRow {
+        prompt: runs[run].prompts[index].clone(),
+        completion: model.to_string(&new)?,
+        loss: crate::transformer::mean(losses).unwrap_or(f32::NAN),
+        tokens: [arm.prompt.as_slice(), &new].concat(),
+        is_modified: !runs[run].additions.is_empty(),
+    })
+}

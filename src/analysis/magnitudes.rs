@@ -1,0 +1,66 @@
+//! How large steering vectors are, position by position, by themselves and beside a prompt.
+
+use candle_core::{D, Tensor};
+
+use crate::error::{Error, Result};
+use crate::steering::{ActivationAddition, SteeringVector};
+use crate::transformer::{HookName, HookedTransformer};
+
+/// The L2 norm of the additions' sum at each position. Shorter vectors count as zero after their
+/// end. All additions must be at one hook point.
+pub fn steering_vec_magnitudes(
+    additions: &[ActivationAddition],
+    model: &HookedTransformer,
+) -> Result<Vec<f32>> {
+    let vectors = SteeringVector::compute(model, additions)?;
+    let Some(first) = vectors.first() else {
+        return Err(Error::other(
+            "there are no additions to take the magnitude of",
+        ));
+    };
+    if let Some(other) = vectors.iter().find(|v| v.act_name != first.act_name) {
+        return Err(Error::other(format!(
+            "magnitudes need additions at one hook point, and these are at {} and {}",
+            first.act_name, other.act_name
+        ))
+        .hint("take the magnitudes of each hook point by itself"));
+    }
+    let length = vectors.iter().map(SteeringVector::len).max().unwrap_or(0);
+    let mut sum = Tensor::zeros_like(&first.values)?.pad_with_zeros(1, 0, length - first.len())?;
+    for vector in &vectors {
+        sum = (sum + vector.values.pad_with_zeros(1, 0, length - vector.len())?)?;
+    }
+    norms(&sum)
+}
+
+/// The L2 norm of a prompt's own activations at each position, BOS included.
+pub fn prompt_magnitudes(
+    prompt: &str,
+    model: &HookedTransformer,
+    act_name: HookName,
+) -> Result<Vec<f32>> {
+    let tokens = model.to_tokens(prompt)?;
+    let activations = model.activations(&[&tokens], &[act_name])?;
+    norms(&activations[&act_name])
+}
+
+/// The additions' magnitudes divided by the prompt's at the same hook point, as far as both reach.
+pub fn steering_magnitudes_relative_to_prompt(
+    prompt: &str,
+    additions: &[ActivationAddition],
+    model: &HookedTransformer,
+) -> Result<Vec<f32>> {
+    let steering = steering_vec_magnitudes(additions, model)?;
+    let prompt = prompt_magnitudes(prompt, model, additions[0].act_name)?;
+    Ok(steering
+        .iter()
+        .zip(prompt)
+        .map(|(steering, prompt)| steering / prompt)
+        .collect())
+}
+
+/// `[1, pos, d_model]` -> the norm of each position
+fn norms(x: &Tensor) -> Result<Vec<f32>> {
+    let x = x.to_dtype(candle_core::DType::F32)?;
+    Ok(x.sqr()?.sum(D::Minus1)?.sqrt()?.flatten_all()?.to_vec1()?)
+}

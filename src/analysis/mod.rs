@@ -1,0 +1,15 @@
+//! What experiments ask of a model: completions side by side, losses, magnitudes. Returns data;
+//! drawing it is the report's part.
+
+mod completions;
+mod forward;
+mod magnitudes;
+
+pub use completions::{
+    Comparison, CompletionOptions, CompletionRow, Completions, gen_using_activation_additions,
+    n_comparisons,
+};
+pub use forward::{InjectionMode, forward_with_activation_additions};
+pub use magnitudes::{
+    prompt_magnitudes, steering_magnitudes_relative_to_prompt, steering_vec_magnitudes,
+};

@@ -1,0 +1,76 @@
+//! One activation addition: a prompt's activations times a coefficient, to be added somewhere.
+
+use std::fmt;
+
+use crate::error::{ErrorKind, Result};
+use crate::transformer::{HookName, HookedTransformer};
+
+/// What is added: the clean model's activations at `act_name` on a text, times `coeff`.
+///
+/// Two additions are equal when all three are equal; one made from a prompt never equals one made
+/// from tokens, even of the same text.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ActivationAddition {
+    pub source: SteeringSource,
+    pub coeff: f64,
+    pub act_name: HookName,
+}
+
+/// The text whose activations are taken.
+#[derive(Debug, Clone, PartialEq)]
+pub enum SteeringSource {
+    /// Tokenized with BOS in front when it is used.
+    Prompt(String),
+    /// Used as they are.
+    Tokens(Vec<u32>),
+}
+
+impl ActivationAddition {
+    /// An addition from exactly one of a prompt and tokens.
+    pub fn new(
+        prompt: Option<String>,
+        tokens: Option<Vec<u32>>,
+        coeff: f64,
+        act_name: HookName,
+    ) -> Result<Self> {
+        let source = match (prompt, tokens) {
+            (Some(prompt), None) => SteeringSource::Prompt(prompt),
+            (None, Some(tokens)) => SteeringSource::Tokens(tokens),
+            (prompt, _) => {
+                return Err(ErrorKind::PromptXorTokens {
+                    both: prompt.is_some(),
+                }
+                .into());
+            }
+        };
+        Ok(Self {
+            source,
+            coeff,
+            act_name,
+        })
+    }
+
+    /// The tokens that the activations are taken on.
+    pub fn tokens(&self, model: &HookedTransformer) -> Result<Vec<u32>> {
+        match &self.source {
+            SteeringSource::Prompt(prompt) => model.to_tokens(prompt),
+            SteeringSource::Tokens(tokens) => Ok(tokens.clone()),
+        }
+    }
+}
+
+/// As a script would write it.
+impl fmt::Display for ActivationAddition {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ActivationAddition(#{ ")?;
+        match &self.source {
+            SteeringSource::Prompt(prompt) => write!(f, "prompt: {prompt:?}")?,
+            SteeringSource::Tokens(tokens) => write!(f, "tokens: {tokens:?}")?,
+        }
+        write!(
+            f,
+            ", coeff: {}, act_name: \"{}\" }})",
+            self.coeff, self.act_name
+        )
+    }
+}

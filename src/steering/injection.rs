@@ -1,0 +1,230 @@
+//! How additions reach the activations: their vectors, the span they cover, and the hooks that add
+//! them.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::str::FromStr;
+
+use candle_core::{IndexOp, Tensor};
+
+use super::addition::ActivationAddition;
+use crate::error::{Error, ErrorKind, Result};
+use crate::transformer::{HookName, HookedTransformer, Hooks};
+
+/// Which end of the prompt a vector covers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Location {
+    #[default]
+    Front,
+    Mid,
+    Back,
+}
+
+impl FromStr for Location {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        match text {
+            "front" => Ok(Self::Front),
+            "mid" => Ok(Self::Mid),
+            "back" => Ok(Self::Back),
+            _ => Err(ErrorKind::UnknownName {
+                what: "addition location",
+                name: text.to_owned(),
+                known: vec!["front".into(), "mid".into(), "back".into()],
+            }
+            .into()),
+        }
+    }
+}
+
+/// The positions of a prompt of length `prompt` that a vector of length `vector` covers.
+pub fn span(location: Location, prompt: usize, vector: usize) -> Range<usize> {
+    let start = match location {
+        Location::Front => 0,
+        // The middle is at the prompt's half, rounded down, less the vector's, rounded down.
+        Location::Mid => prompt / 2 - vector / 2,
+        Location::Back => prompt - vector,
+    };
+    start..start + vector
+}
+
+/// The part of the residual stream that is steered: `[start, stop)` of d_model. Empty does nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ResidSlice {
+    pub start: usize,
+    pub stop: usize,
+}
+
+impl ResidSlice {
+    fn check(self, d_model: usize) -> Result<Self> {
+        if self.start > self.stop || self.stop > d_model {
+            return Err(Error::invalid(
+                "res_stream_slice",
+                format!("[{}, {}]", self.start, self.stop),
+                format!("must be [start, stop] with 0 <= start <= stop <= {d_model}"),
+            ));
+        }
+        Ok(self)
+    }
+}
+
+/// Where in a prompt and in the residual stream vectors are added.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Injection {
+    pub location: Location,
+    /// None is the whole of d_model.
+    pub slice: Option<ResidSlice>,
+}
+
+/// One addition's vector, computed.
+#[derive(Debug, Clone)]
+pub struct SteeringVector {
+    pub act_name: HookName,
+    /// The tokens that it was computed on.
+    pub tokens: Vec<u32>,
+    /// `coeff * activation`: `[1, pos, d_model]`
+    pub values: Tensor,
+}
+
+impl SteeringVector {
+    /// The vectors of additions, in their order, on the clean model. Texts of one length run
+    /// together in one pass, which ends at the last layer that is needed.
+    pub fn compute(
+        model: &HookedTransformer,
+        additions: &[ActivationAddition],
+    ) -> Result<Vec<Self>> {
+        let mut by_length: BTreeMap<usize, Vec<(usize, Vec<u32>)>> = BTreeMap::new();
+        for (i, addition) in additions.iter().enumerate() {
+            let name = addition.act_name.check(model.config())?;
+            if !name.site.is_residual_width() {
+                return Err(Error::other(format!(
+                    "an addition can't be made at {name}: steering needs an activation of shape [batch, pos, d_model]"
+                ))
+                .hint("steer at hook_resid_pre, hook_resid_mid, hook_resid_post, hook_attn_out, hook_mlp_out, hook_embed or hook_pos_embed"));
+            }
+            let tokens = addition.tokens(model)?;
+            by_length.entry(tokens.len()).or_default().push((i, tokens));
+        }
+        let mut vectors: Vec<Option<Self>> = additions.iter().map(|_| None).collect();
+        for texts in by_length.into_values() {
+            let rows: Vec<&[u32]> = texts.iter().map(|(_, tokens)| tokens.as_slice()).collect();
+            let names: Vec<HookName> = texts.iter().map(|(i, _)| additions[*i].act_name).collect();
+            let activations = model.activations(&rows, &names)?;
+            for (row, (i, tokens)) in texts.iter().enumerate() {
+                let ActivationAddition {
+                    act_name, coeff, ..
+                } = additions[*i];
+                vectors[*i] = Some(Self {
+                    act_name,
+                    tokens: tokens.clone(),
+                    values: (activations[&act_name].i(row..row + 1)? * coeff)?,
+                });
+            }
+        }
+        Ok(vectors.into_iter().flatten().collect())
+    }
+
+    /// How many positions it covers.
+    pub fn len(&self) -> usize {
+        self.tokens.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.tokens.is_empty()
+    }
+}
+
+/// Additions with their vectors computed, ready for any prompt.
+pub struct Steering {
+    model: HookedTransformer,
+    vectors: Vec<SteeringVector>,
+    injection: Injection,
+}
+
+impl Steering {
+    /// Computes the vectors, always on the clean model.
+    pub fn new(
+        model: &HookedTransformer,
+        additions: &[ActivationAddition],
+        injection: Injection,
+    ) -> Result<Self> {
+        if let Some(slice) = injection.slice {
+            slice.check(model.config().d_model)?;
+        }
+        Ok(Self {
+            model: model.clone(),
+            vectors: SteeringVector::compute(model, additions)?,
+            injection,
+        })
+    }
+
+    /// The longest vector, in positions; 0 without additions.
+    pub fn longest(&self) -> usize {
+        self.vectors
+            .iter()
+            .map(SteeringVector::len)
+            .max()
+            .unwrap_or(0)
+    }
+
+    /// The hooks that add the vectors to this prompt's pass, in the additions' order.
+    ///
+    /// A prompt of one token, which can only be BOS, is left alone, as every cached step is.
+    pub fn hooks(&self, prompt: &[u32]) -> Result<Hooks<'static>> {
+        let mut hooks = Hooks::none();
+        if prompt.len() == 1 {
+            return Ok(hooks);
+        }
+        let d_model = self.model.config().d_model;
+        let dims = self
+            .injection
+            .slice
+            .map_or(0..d_model, |slice| slice.start..slice.stop);
+        for vector in &self.vectors {
+            if vector.len() > prompt.len() {
+                return Err(ErrorKind::VectorLongerThanPrompt {
+                    act_name: vector.act_name.to_string(),
+                    vector: self.model.to_str_tokens(&vector.tokens)?,
+                    prompt: self.model.to_str_tokens(prompt)?,
+                }
+                .into());
+            }
+            if dims.is_empty() {
+                continue;
+            }
+            let at = span(self.injection.location, prompt.len(), vector.len());
+            // Zero outside of what is steered, so that one addition does it: [1, pos, d_model]
+            let delta = vector
+                .values
+                .narrow(2, dims.start, dims.len())?
+                .pad_with_zeros(2, dims.start, d_model - dims.end)?
+                .pad_with_zeros(1, at.start, prompt.len() - at.end)?;
+            hooks.add_to_prompt(vector.act_name, move |value, _| {
+                Ok(Some(value.broadcast_add(&delta)?))
+            });
+        }
+        Ok(hooks)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spans_are_those_of_the_original() {
+        for ((prompt, vector), expected) in [
+            ((10, 4), 3..7),
+            ((9, 4), 2..6),
+            ((10, 3), 4..7),
+            ((9, 3), 3..6),
+        ] {
+            assert_eq!(span(Location::Mid, prompt, vector), expected);
+        }
+        assert_eq!(span(Location::Front, 9, 3), 0..3);
+        assert_eq!(span(Location::Back, 9, 3), 6..9);
+        assert_eq!(span(Location::Mid, 4, 4), 0..4);
+        assert_eq!(span(Location::Mid, 5, 5), 0..5);
+    }
+}

@@ -1,0 +1,12 @@
+//! Activation additions: what is added to a model's activations, and where.
+//!
+//! [`ActivationAddition`] says what is meant, [`x_vector`] makes the usual pair of them, and
+//! [`Steering`] computes their vectors on the clean model and turns them into hooks for one prompt.
+
+mod addition;
+mod injection;
+mod x_vector;
+
+pub use addition::{ActivationAddition, SteeringSource};
+pub use injection::{Injection, Location, ResidSlice, Steering, SteeringVector, span};
+pub use x_vector::{PadMethod, XVector, x_vector};
