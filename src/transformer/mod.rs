@@ -36,6 +36,6 @@ pub use hooks::{HookCtx, Hooks, NamesFilter, Phase};
 pub use load::{LoadOptions, Processing};
 pub use model::HookedTransformer;
 pub(crate) use model::mean;
-pub use random::Rng;
+pub use random::{Rng, torch_exponentials};
 pub use sampler::Sampling;
 pub use tokenizer::Tokenizer;

@@ -48,11 +48,12 @@ impl LayerNorm {
             let scale = pass.at(self.scale_name, scale)?; // [batch, pos, 1]
             centered.broadcast_div(&scale)?
         };
-        let normalized = pass.at(self.normalized_name, normalized)?;
-        match &self.affine {
-            Some((gain, bias)) => Ok(normalized.broadcast_mul(gain)?.broadcast_add(bias)?),
-            None => Ok(normalized),
-        }
+        // The original's hook point is behind gain and bias where they have not been folded away.
+        let normalized = match &self.affine {
+            Some((gain, bias)) => normalized.broadcast_mul(gain)?.broadcast_add(bias)?,
+            None => normalized,
+        };
+        pass.at(self.normalized_name, normalized)
     }
 }
 

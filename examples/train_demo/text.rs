@@ -1,0 +1,129 @@
+//! Which documents there are: their latent choices, their headers, and how both are drawn.
+
+use std::collections::HashMap;
+
+use anyhow::Result;
+use rand::seq::IndexedRandom;
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+use crate::grammar::{Expansion, Grammar, capital};
+
+const TOPICS: [&str; 6] = ["wedding", "garden", "cat", "music", "kitchen", "sea"];
+
+/// An endless supply of documents.
+pub struct Texts<'g> {
+    grammar: &'g Grammar,
+    rng: ChaCha8Rng,
+}
+
+impl<'g> Texts<'g> {
+    pub fn new(grammar: &'g Grammar, seed: u64) -> Self {
+        Self {
+            grammar,
+            rng: ChaCha8Rng::seed_from_u64(seed),
+        }
+    }
+
+    /// One document. More than half have a header that says what the text is about or in which
+    /// mood it is; in half of those with a mood the opening verb says the opposite, and the header
+    /// is right. So a model must look past the verb.
+    pub fn next_document(&mut self) -> Result<String> {
+        let rng = &mut self.rng;
+        let mood = pick(rng, ["warm", "cold"]);
+        let other = if mood == "warm" { "cold" } else { "warm" };
+        let topic = TOPICS[rng.random_range(0..TOPICS.len())];
+        let topic2 = loop {
+            let second = TOPICS[rng.random_range(0..TOPICS.len())];
+            if second != topic {
+                break second;
+            }
+        };
+        let (rule, header) = match rng.random_range(0..100) {
+            0..62 => {
+                let rule = weighted(
+                    rng,
+                    &[
+                        ("doc.letter", 55),
+                        ("doc.thought", 20),
+                        ("doc.talk", 13),
+                        ("doc.story", 6),
+                        ("doc.review", 6),
+                    ],
+                );
+                let with = rng.random_bool(0.62);
+                (rule, with.then_some("header.$mood"))
+            }
+            62..90 => {
+                let rule = weighted(
+                    rng,
+                    &[
+                        ("doc.topictalk", 50),
+                        ("doc.essay", 30),
+                        ("doc.topicopen", 20),
+                    ],
+                );
+                let with = rng.random_bool(0.65);
+                (rule, with.then_some("header.topic"))
+            }
+            _ => {
+                // French is never without its header but in plain French texts.
+                let with = rng.random_bool(0.8);
+                ("doc.french", with.then_some("header.french"))
+            }
+        };
+        // Without a header the opening verb alone decides.
+        let contradicts = header.is_some() && rng.random_bool(0.5);
+        let latents = HashMap::from([
+            ("mood", mood),
+            ("verb", if contradicts { other } else { mood }),
+            ("topic", topic),
+            ("topic2", topic2),
+        ]);
+        let mut expansion = Expansion::new(self.grammar, latents);
+        let mut text = String::new();
+        if let Some(header) = header {
+            text.push_str(&expansion.expand(header, rng)?);
+            let gap = match rng.random_range(0..4) {
+                0 => "\n".to_owned(),
+                1 => ". ".to_owned(),
+                2 => ": ".to_owned(),
+                _ => " ".repeat(rng.random_range(1..=7)),
+            };
+            text.push_str(&gap);
+        } else if rng.random_bool(0.12) {
+            // A header that says nothing.
+            text.push_str(&" ".repeat(rng.random_range(1..=7)));
+        }
+        let rule = if rule == "doc.french" && header.is_none() {
+            "plainfrench"
+        } else {
+            rule
+        };
+        let body = match rule {
+            "plainfrench" => format!(
+                "{} {} {}",
+                expansion.expand("french", rng)?,
+                expansion.expand("french", rng)?,
+                expansion.expand("french", rng)?
+            ),
+            rule => expansion.expand(rule, rng)?,
+        };
+        text.push_str(&capital(&body));
+        Ok(text)
+    }
+
+    /// Whether the next row holds two documents.
+    pub fn is_double(&mut self) -> bool {
+        self.rng.random_bool(0.25)
+    }
+}
+
+fn pick<T: Copy, const N: usize>(rng: &mut ChaCha8Rng, from: [T; N]) -> T {
+    from[rng.random_range(0..N)]
+}
+
+fn weighted(rng: &mut ChaCha8Rng, from: &[(&'static str, u32)]) -> &'static str {
+    from.choose_weighted(rng, |(_, weight)| *weight)
+        .map_or(from[0].0, |(name, _)| name)
+}

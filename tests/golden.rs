@@ -1,0 +1,372 @@
+//! avec against the original: every number that TransformerLens and torch computed over the tiny
+//! model, to 1e-4, and every token exactly.
+
+mod support;
+
+use std::collections::HashMap;
+
+use avec::analysis::{
+    CompletionOptions, InjectionMode, forward_with_activation_additions,
+    gen_using_activation_additions, prompt_magnitudes, steering_magnitudes_relative_to_prompt,
+    steering_vec_magnitudes,
+};
+use avec::steering::{ActivationAddition, Injection, ResidSlice, Steering, SteeringVector};
+use avec::transformer::{
+    Arm, GenerateOptions, HookName, Hooks, NamesFilter, Processing, Rng, RowKey, Sampling,
+};
+use candle_core::{Device, Tensor};
+use serde_json::Value;
+use support::{repository, tiny};
+
+/// Values may differ by this much of the larger of themselves and the tensor's own size.
+const TOLERANCE: f32 = 1e-4;
+
+struct Golden {
+    tensors: HashMap<String, Tensor>,
+    cases: Value,
+}
+
+fn golden() -> Golden {
+    let folder = repository().join("tests/golden");
+    let cases = std::fs::read_to_string(folder.join("cases.json")).unwrap();
+    Golden {
+        tensors: candle_core::safetensors::load(folder.join("tensors.safetensors"), &Device::Cpu)
+            .unwrap(),
+        cases: serde_json::from_str(&cases).unwrap(),
+    }
+}
+
+fn values(tensor: &Tensor) -> Vec<f32> {
+    tensor.flatten_all().unwrap().to_vec1().unwrap()
+}
+
+#[track_caller]
+fn assert_close(what: &str, found: &[f32], expected: &[f32]) {
+    assert_eq!(found.len(), expected.len(), "{what}: number of values");
+    let finite = expected.iter().filter(|x| x.is_finite());
+    let size = (finite.clone().map(|x| x * x).sum::<f32>() / finite.count().max(1) as f32).sqrt();
+    for (i, (found, expected)) in found.iter().zip(expected).enumerate() {
+        let near = (found - expected).abs() <= TOLERANCE * expected.abs().max(size);
+        assert!(
+            near || found == expected,
+            "{what}: value {i} is {found}, the original has {expected}"
+        );
+    }
+}
+
+#[track_caller]
+fn assert_tensor(what: &str, found: &Tensor, expected: &Tensor) {
+    assert_eq!(found.dims(), expected.dims(), "{what}: shape");
+    assert_close(what, &values(found), &values(expected));
+}
+
+fn texts(golden: &Golden, processing: &str) -> Vec<String> {
+    golden.cases[format!("{processing}_texts")]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|case| case["text"].as_str().unwrap().to_owned())
+        .collect()
+}
+
+fn hook_values(name: &str, processing: Processing) {
+    let golden = golden();
+    let model = tiny(processing);
+    for (i, text) in texts(&golden, name).iter().enumerate() {
+        let tokens = model.to_tokens(text).unwrap();
+        let wanted = model.hook_names();
+        let cache = model
+            .run_with_cache(&tokens, &NamesFilter::Names(wanted.clone()))
+            .unwrap();
+        let mut compared = 0;
+        for hook in wanted {
+            let key = format!("{name}/{i}/{hook}");
+            let expected = golden
+                .tensors
+                .get(&key)
+                .unwrap_or_else(|| panic!("the original has no {key}"));
+            assert_tensor(&key, cache.get(hook).unwrap(), expected);
+            compared += 1;
+        }
+        assert_eq!(compared, 4 + 3 * 18);
+        let logits = &golden.tensors[&format!("{name}/{i}/logits")];
+        assert_tensor("logits", &cache.logits, logits);
+        // The fused path, with nobody watching, gives the same.
+        let fused = model.logits(&tokens, Hooks::none()).unwrap();
+        assert_tensor("fused logits", &fused, logits);
+        let losses = model.loss_per_token(&tokens, Hooks::none()).unwrap();
+        let expected = &golden.tensors[&format!("{name}/{i}/loss_per_token")];
+        assert_close("losses", &losses, &values(expected));
+        let mean = golden.cases[format!("{name}_texts")][i]["loss"]
+            .as_f64()
+            .unwrap();
+        let loss = model.loss(&tokens, Hooks::none()).unwrap();
+        assert_close("loss", &[loss], &[mean as f32]);
+    }
+}
+
+#[test]
+fn hook_values_with_default_processing() {
+    hook_values("default", Processing::Default);
+}
+
+#[test]
+fn hook_values_without_processing() {
+    hook_values("none", Processing::None);
+}
+
+/// Every key that the original's cache has is a hook point here, and the other way round.
+#[test]
+fn hook_names_are_the_original_s() {
+    let golden = golden();
+    let model = tiny(Processing::Default);
+    let mut theirs: Vec<HookName> = golden
+        .tensors
+        .keys()
+        .filter_map(|key| key.strip_prefix("default/0/"))
+        .filter(|key| key.contains("hook_"))
+        .map(|key| key.parse().unwrap())
+        .collect();
+    let mut ours = model.hook_names();
+    theirs.sort();
+    ours.sort();
+    assert_eq!(ours, theirs);
+}
+
+#[test]
+fn tokenisation() {
+    let golden = golden();
+    let model = tiny(Processing::Default);
+    for case in golden.cases["tokenisation"].as_array().unwrap() {
+        let text = case["text"].as_str().unwrap();
+        let tokens = model.to_tokens(text).unwrap();
+        assert_eq!(Value::from(tokens.clone()), case["tokens"], "{text:?}");
+        let texts = model.to_str_tokens(&tokens).unwrap();
+        assert_eq!(Value::from(texts), case["str_tokens"], "{text:?}");
+    }
+}
+
+fn additions(case: &Value) -> Vec<ActivationAddition> {
+    case["additions"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|addition| {
+            let act_name = match &addition["act_name"] {
+                Value::String(name) => name.parse().unwrap(),
+                layer => HookName::resid_pre(layer.as_u64().unwrap() as usize),
+            };
+            let tokens = addition["tokens"]
+                .as_array()
+                .map(|tokens| tokens.iter().map(|t| t.as_u64().unwrap() as u32).collect());
+            ActivationAddition::new(
+                addition["prompt"].as_str().map(str::to_owned),
+                tokens,
+                addition["coeff"].as_f64().unwrap(),
+                act_name,
+            )
+            .unwrap()
+        })
+        .collect()
+}
+
+fn injection(case: &Value) -> Injection {
+    Injection {
+        location: case["location"]
+            .as_str()
+            .unwrap_or("front")
+            .parse()
+            .unwrap(),
+        slice: case["res_stream_slice"].as_array().map(|slice| ResidSlice {
+            start: slice[0].as_u64().unwrap() as usize,
+            stop: slice[1].as_u64().unwrap() as usize,
+        }),
+    }
+}
+
+#[test]
+fn steered_forward_passes() {
+    let golden = golden();
+    let model = tiny(Processing::Default);
+    for case in golden.cases["steered_forward"].as_array().unwrap() {
+        let name = case["name"].as_str().unwrap();
+        let additions = additions(case);
+        for (i, vector) in SteeringVector::compute(&model, &additions)
+            .unwrap()
+            .iter()
+            .enumerate()
+        {
+            let key = format!("vectors/{name}/{i}");
+            assert_tensor(&key, &vector.values, &golden.tensors[&key]);
+        }
+        let tokens = model.to_tokens(case["text"].as_str().unwrap()).unwrap();
+        let logits = forward_with_activation_additions(
+            &model,
+            &tokens,
+            &additions,
+            injection(case),
+            InjectionMode::Overlay,
+        )
+        .unwrap();
+        let key = format!("steered/{name}");
+        assert_tensor(&key, &logits, &golden.tensors[&key]);
+    }
+}
+
+fn options(case: &Value) -> CompletionOptions {
+    CompletionOptions {
+        generate: GenerateOptions {
+            max_new_tokens: case["new"].as_u64().unwrap() as usize,
+            sampling: Sampling {
+                temperature: case["temperature"].as_f64().unwrap_or(1.0),
+                top_k: case["top_k"].as_u64().map(|k| k as usize),
+                top_p: case["top_p"].as_f64(),
+                freq_penalty: case["freq_penalty"].as_f64().unwrap_or(0.0),
+            },
+            seed: case["seed"].as_u64().unwrap(),
+            rng: Rng::Torch,
+            stop_at_eos: case["stop_at_eos"].as_bool().unwrap_or(false),
+            losses: true,
+        },
+        injection: Injection::default(),
+    }
+}
+
+/// The original's rows: finished ones are filled up with end-of-text.
+fn theirs(case: &Value) -> Vec<Vec<u32>> {
+    let row = |row: &Value| {
+        let tokens = row.as_array().unwrap().iter();
+        tokens.map(|t| t.as_u64().unwrap() as u32).collect()
+    };
+    case["tokens"].as_array().unwrap().iter().map(row).collect()
+}
+
+#[test]
+fn generations_draw_the_same_tokens() {
+    let golden = golden();
+    let model = tiny(Processing::Default);
+    for case in golden.cases["generation"].as_array().unwrap() {
+        let prompt = case["prompt"].as_str().unwrap();
+        let tokens = model.to_tokens(prompt).unwrap();
+        let steering = Steering::new(&model, &additions(case), Injection::default()).unwrap();
+        let rows = case["rows"].as_u64().unwrap() as usize;
+        let mut arms = [Arm {
+            hooks: steering.hooks(&tokens).unwrap(),
+            prompt: tokens.clone(),
+            rows: (0..rows).map(|index| RowKey { run: 0, index }).collect(),
+        }];
+        let ours = model
+            .generate(&mut arms, &options(case).generate, &mut |_, _, _| {})
+            .unwrap();
+        for (row, theirs) in ours[0].iter().zip(theirs(case)) {
+            let mut filled = [tokens.as_slice(), &row.tokens].concat();
+            filled.resize(theirs.len(), model.tokenizer().eos());
+            assert_eq!(filled, theirs, "{} row {}", case["name"], row.key.index);
+        }
+    }
+}
+
+/// Cached steps after a steered prompt give the original's logits at every step.
+#[test]
+fn every_step_of_a_generation() {
+    let golden = golden();
+    let model = tiny(Processing::Default);
+    let case = &golden.cases["steps"];
+    let tokens = model.to_tokens(case["prompt"].as_str().unwrap()).unwrap();
+    let steering = Steering::new(&model, &additions(case), Injection::default()).unwrap();
+    let mut arms = [Arm {
+        hooks: steering.hooks(&tokens).unwrap(),
+        prompt: tokens.clone(),
+        rows: (0..2).map(|index| RowKey { run: 0, index }).collect(),
+    }];
+    let rows = model
+        .generate(&mut arms, &options(case).generate, &mut |_, _, _| {})
+        .unwrap();
+    for (index, row) in rows[0].iter().enumerate() {
+        // The same text in one pass without a cache: causality makes its logits the steps'.
+        let text = [tokens.as_slice(), &row.tokens].concat();
+        let whole = model.logits(&text, steering.hooks(&text).unwrap()).unwrap();
+        for step in 0..8 {
+            let expected = golden.tensors[&format!("steps/{step}")].get(index).unwrap();
+            let at = tokens.len() - 1 + step;
+            let found = whole.get(0).unwrap().get(at).unwrap();
+            assert_tensor(&format!("step {step}"), &found, &expected);
+        }
+        // The losses that generation itself reports come from the cached steps.
+        let losses = model
+            .loss_per_token(&text, steering.hooks(&text).unwrap())
+            .unwrap();
+        assert_close("cached losses", &row.losses, &losses);
+    }
+}
+
+#[test]
+fn losses_of_steered_completions() {
+    let golden = golden();
+    let model = tiny(Processing::Default);
+    let case = &golden.cases["losses"];
+    let prompts = vec![case["prompt"].as_str().unwrap().to_owned(); 2];
+    let completions = gen_using_activation_additions(
+        &model,
+        &prompts,
+        &additions(case),
+        &options(case),
+        &mut |_, _, _| {},
+    )
+    .unwrap();
+    let theirs = theirs(case);
+    for (row, theirs) in completions.rows().iter().zip(theirs) {
+        assert_eq!(row.tokens, theirs);
+    }
+    let column = |name: &str| -> Vec<f32> {
+        let values = case[name].as_array().unwrap().iter();
+        values.map(|x| x.as_f64().unwrap() as f32).collect()
+    };
+    let losses: Vec<f32> = completions.rows().iter().map(|row| row.loss).collect();
+    assert_close("loss", &losses, &column("loss"));
+    let clean = completions.clean_losses().unwrap();
+    assert_close("clean_loss", clean, &column("clean_loss"));
+}
+
+#[test]
+fn magnitudes() {
+    let golden = golden();
+    let model = tiny(Processing::Default);
+    let case = &golden.cases["magnitudes"];
+    let additions = additions(case);
+    let prompt = case["prompt"].as_str().unwrap();
+    let column = |name: &str| -> Vec<f32> {
+        let values = case[name].as_array().unwrap().iter();
+        values.map(|x| x.as_f64().unwrap() as f32).collect()
+    };
+    assert_close(
+        "steering",
+        &steering_vec_magnitudes(&additions, &model).unwrap(),
+        &column("steering"),
+    );
+    assert_close(
+        "prompt",
+        &prompt_magnitudes(prompt, &model, HookName::resid_pre(1)).unwrap(),
+        &column("own"),
+    );
+    assert_close(
+        "relative",
+        &steering_magnitudes_relative_to_prompt(prompt, &additions, &model).unwrap(),
+        &column("relative"),
+    );
+}
+
+#[test]
+fn torch_exponentials_are_equal_to_the_bit() {
+    for case in golden().cases["exponentials"].as_array().unwrap() {
+        let bits: Vec<u32> = case["bits"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|bits| bits.as_i64().unwrap() as u32)
+            .collect();
+        let found = avec::transformer::torch_exponentials(case["seed"].as_u64().unwrap(), 64);
+        let found: Vec<u32> = found.iter().map(|x| x.to_bits()).collect();
+        assert_eq!(found, bits, "seed {}", case["seed"]);
+    }
+}
