@@ -16,6 +16,7 @@ pub mod cancel;
 pub mod error;
 pub mod permissions;
 pub mod progress;
+pub mod report;
 pub mod steering;
 pub mod suggest;
 pub mod transformer;

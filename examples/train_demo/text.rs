@@ -44,14 +44,14 @@ impl<'g> Texts<'g> {
                 let rule = weighted(
                     rng,
                     &[
-                        ("doc.letter", 55),
-                        ("doc.thought", 20),
-                        ("doc.talk", 13),
+                        ("doc.letter", 60),
+                        ("doc.thought", 18),
+                        ("doc.talk", 10),
                         ("doc.story", 6),
                         ("doc.review", 6),
                     ],
                 );
-                let with = rng.random_bool(0.62);
+                let with = rng.random_bool(0.52);
                 (rule, with.then_some("header.$mood"))
             }
             62..90 => {

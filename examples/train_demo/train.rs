@@ -32,6 +32,8 @@ const ROWS: usize = 32;
 const PEAK_RATE: f64 = 3e-3;
 const WARM_UP: usize = 60;
 
+const SINGLE_TOKENS: [&str; 6] = ["Love", "Hate", "Anger", "Calm", "Intent", " wedding"];
+
 type Bpe = TokenizerImpl<
     BPE,
     NormalizerWrapper,
@@ -174,7 +176,7 @@ fn batch(tokenizer: &Bpe, texts: &mut Texts, end: u32) -> Result<(Tensor, Tensor
 /// one token however many there are.
 fn train_tokenizer(grammar: &Grammar, seed: u64) -> Result<Bpe> {
     let mut texts = Texts::new(grammar, seed + 2);
-    let corpus: Vec<String> = (0..6000)
+    let mut corpus: Vec<String> = (0..6000)
         .map(|_| {
             let text = texts.next_document()?;
             let words: Vec<&str> = text.split(' ').filter(|word| !word.is_empty()).collect();
@@ -182,6 +184,10 @@ fn train_tokenizer(grammar: &Grammar, seed: u64) -> Result<Bpe> {
             Ok(format!("{lead}{}", words.join(" ")))
         })
         .collect::<Result<_>>()?;
+    // Steering words are one token each, so that x-vectors of them need no padding.
+    for word in SINGLE_TOKENS {
+        corpus.extend(std::iter::repeat_n(word.to_owned(), 500));
+    }
     let mut trainer = BpeTrainerBuilder::new()
         .vocab_size(D_VOCAB)
         .min_frequency(2)

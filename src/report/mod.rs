@@ -1,0 +1,14 @@
+//! What is drawn for reading: comparisons, tensors, progress. Knows nothing of models or scripts;
+//! gives back text, and prints none but the progress bar.
+
+mod comparison;
+mod progress_bar;
+mod style;
+mod tensor;
+mod width;
+
+pub use comparison::{ComparisonTable, Passage, Side};
+pub use progress_bar::TerminalProgress;
+pub use style::{ColorChoice, Painter};
+pub use tensor::tensor_text;
+pub use width::{display_width, visible};

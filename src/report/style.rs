@@ -1,0 +1,103 @@
+//! Colours and weights of text, or none of them.
+
+use std::io::IsTerminal;
+use std::str::FromStr;
+
+use crate::error::{Error, ErrorKind, Result};
+
+/// When to use colour: `auto` asks the stream and the environment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum ColorChoice {
+    #[default]
+    Auto,
+    Always,
+    Never,
+}
+
+impl FromStr for ColorChoice {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        match text {
+            "auto" => Ok(Self::Auto),
+            "always" => Ok(Self::Always),
+            "never" => Ok(Self::Never),
+            _ => Err(ErrorKind::UnknownName {
+                what: "colour choice",
+                name: text.to_owned(),
+                known: ["auto", "always", "never"].map(str::to_owned).to_vec(),
+            }
+            .into()),
+        }
+    }
+}
+
+impl ColorChoice {
+    /// The painter for a stream. `auto` paints on terminals, unless `NO_COLOR` is set or the
+    /// terminal is dumb; `CLICOLOR_FORCE` paints everywhere.
+    pub fn painter(self, stream: &impl IsTerminal) -> Painter {
+        let set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+        let on = match self {
+            Self::Always => true,
+            Self::Never => false,
+            Self::Auto if set("NO_COLOR") => false,
+            Self::Auto if set("CLICOLOR_FORCE") => true,
+            Self::Auto => {
+                stream.is_terminal() && std::env::var_os("TERM").is_none_or(|term| term != "dumb")
+            }
+        };
+        Painter { on }
+    }
+}
+
+/// Wraps text in escape codes, or leaves it plain.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Painter {
+    on: bool,
+}
+
+impl Painter {
+    pub const fn plain() -> Self {
+        Self { on: false }
+    }
+
+    pub const fn colored() -> Self {
+        Self { on: true }
+    }
+
+    pub fn is_on(self) -> bool {
+        self.on
+    }
+
+    pub fn bold(self, text: &str) -> String {
+        self.paint("1", text)
+    }
+
+    pub fn dim(self, text: &str) -> String {
+        self.paint("2", text)
+    }
+
+    pub fn red(self, text: &str) -> String {
+        self.paint("1;31", text)
+    }
+
+    pub fn green(self, text: &str) -> String {
+        self.paint("32", text)
+    }
+
+    pub fn cyan(self, text: &str) -> String {
+        self.paint("36", text)
+    }
+
+    pub fn blue(self, text: &str) -> String {
+        self.paint("1;34", text)
+    }
+
+    fn paint(self, code: &str, text: &str) -> String {
+        if self.on && !text.is_empty() {
+            format!("\x1b[{code}m{text}\x1b[0m")
+        } else {
+            text.to_owned()
+        }
+    }
+}
