@@ -18,5 +18,6 @@ pub mod permissions;
 pub mod progress;
 pub mod report;
 pub mod steering;
+pub mod store;
 pub mod suggest;
 pub mod transformer;

@@ -1,0 +1,75 @@
+//! From a model's name to its files: the embedded demo, a folder, or the Hugging Face hub and its
+//! cache. Knows where files are, not what is in them.
+
+mod demo;
+mod folder;
+mod hub;
+mod names;
+
+use std::path::Path;
+use std::sync::Arc;
+
+pub use names::{DEMO, aliases};
+
+use crate::cancel::Cancel;
+use crate::error::{ErrorKind, Result};
+use crate::permissions::Permissions;
+use crate::progress::{Progress, silent};
+use crate::transformer::ModelFiles;
+
+/// How models are looked for.
+#[derive(Clone)]
+pub struct StoreOptions {
+    /// A branch, tag or commit on the hub; `org/name@revision` says the same.
+    pub revision: Option<String>,
+    pub permissions: Permissions,
+    pub progress: Arc<dyn Progress>,
+    pub cancel: Cancel,
+}
+
+impl Default for StoreOptions {
+    fn default() -> Self {
+        Self {
+            revision: None,
+            permissions: Permissions::default(),
+            progress: silent(),
+            cancel: Cancel::new(),
+        }
+    }
+}
+
+/// Finds a model's files, downloading them if they are not here yet.
+///
+/// `demo` is part of the program. `./folder`, `../folder`, `/folder` and `~/folder` are folders, and
+/// so is any name of a folder that exists, unless it is an alias. Everything else is an alias
+/// (`gpt2-xl`) or a hub id (`org/name`, `org/name@revision`).
+pub fn find(id: &str, options: &StoreOptions) -> Result<ModelFiles> {
+    if id == DEMO {
+        return Ok(demo::files());
+    }
+    let looks_like_path = id.starts_with(['.', '/', '~']) || id.contains('\\');
+    if looks_like_path || (names::repository(id).is_none() && Path::new(id).is_dir()) {
+        return folder::files(id);
+    }
+    let (name, in_id) = match id.split_once('@') {
+        Some((name, revision)) => (name, Some(revision.to_owned())),
+        None => (id, None),
+    };
+    let revision = match (in_id, options.revision.clone()) {
+        (Some(one), Some(other)) if one != other => {
+            return Err(crate::error::Error::other(format!(
+                "`{id}` names revision {one}, and the options name {other}"
+            ))
+            .hint("name the revision once"));
+        }
+        (one, other) => one.or(other),
+    };
+    let repository = names::repository(name)
+        .map(str::to_owned)
+        .or_else(|| names::is_hub_id(name).then(|| name.to_owned()))
+        .ok_or_else(|| ErrorKind::ModelNotFound {
+            id: id.to_owned(),
+            known: aliases(),
+        })?;
+    hub::files(id, &repository, revision, options)
+}
