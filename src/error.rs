@@ -211,7 +211,8 @@ impl Error {
             text.push_str(step);
             text.push_str(": ");
         }
-        text + &self.kind.to_string()
+        text.push_str(&self.kind.to_string());
+        text
     }
 
     /// What to do, one line each: those of the kind first, then those that callers added.

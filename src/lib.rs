@@ -13,10 +13,12 @@
 
 pub mod analysis;
 pub mod cancel;
+pub mod cli;
 pub mod error;
 pub mod permissions;
 pub mod progress;
 pub mod report;
+pub mod script;
 pub mod steering;
 pub mod store;
 pub mod suggest;

@@ -1,0 +1,188 @@
+//! From arguments to a run, and from how it ended to an exit status.
+
+use std::io::{IsTerminal, Read, Write};
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use clap::Parser;
+use clap::error::ErrorKind as ClapErrorKind;
+
+use super::args::{Cli, Command, GlobalArgs, RunArgs};
+use crate::cancel::Cancel;
+use crate::error::Error;
+use crate::permissions::Permissions;
+use crate::report::{ColorChoice, Painter, TerminalProgress};
+use crate::script::{Host, Output, Params, Session, Stopped};
+
+/// A script or the program failed.
+const FAILED: u8 = 1;
+/// It was called wrongly.
+const USAGE: u8 = 2;
+/// The user stopped it; 128 + SIGINT, as shells have it.
+const INTERRUPTED: u8 = 130;
+
+/// Runs the program with the process's own arguments.
+pub fn run() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version are no failures; a closed pipe while printing them is none either.
+            let _ = error.print();
+            return match error.kind() {
+                ClapErrorKind::DisplayHelp | ClapErrorKind::DisplayVersion => ExitCode::SUCCESS,
+                _ => ExitCode::from(USAGE),
+            };
+        }
+    };
+    let painter = cli.global.color.painter(&std::io::stderr());
+    match dispatch(cli) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(Ended::Usage(text)) => {
+            complain(&text);
+            ExitCode::from(USAGE)
+        }
+        Err(Ended::Script(Stopped::Cancelled)) => {
+            complain("interrupted");
+            ExitCode::from(INTERRUPTED)
+        }
+        Err(Ended::Script(Stopped::BrokenPipe)) => ExitCode::SUCCESS,
+        Err(Ended::Script(Stopped::Failed(diagnostic))) => {
+            complain(&diagnostic.render(painter));
+            ExitCode::from(FAILED)
+        }
+    }
+}
+
+enum Ended {
+    Usage(String),
+    Script(Stopped),
+}
+
+impl From<Stopped> for Ended {
+    fn from(stopped: Stopped) -> Self {
+        Self::Script(stopped)
+    }
+}
+
+impl From<Error> for Ended {
+    fn from(error: Error) -> Self {
+        Self::Script(error.into())
+    }
+}
+
+/// A line on stderr; when even that is closed there is nobody to tell.
+fn complain(text: &str) {
+    let _ = writeln!(std::io::stderr(), "{text}");
+}
+
+fn dispatch(cli: Cli) -> Result<(), Ended> {
+    let global = &cli.global;
+    if let Some(threads) = global.threads {
+        rayon::ThreadPoolBuilder::new()
+            .num_threads(threads.into())
+            .build_global()
+            .map_err(|error| Error::other(format!("can't start {threads} threads: {error}")))?;
+    }
+    match cli.command {
+        None => run_script(&cli.run, global),
+        Some(Command::Run(run)) => run_script(&run, global),
+        Some(Command::Info { script }) => {
+            let host = host(global, &[])?;
+            let header = host.header(&script)?;
+            print_line(&host, &header.to_string())
+        }
+        Some(Command::Doc { name: None }) => {
+            let host = host(global, &[])?;
+            print_line(&host, &host.reference().overview())
+        }
+        Some(Command::Doc { name: Some(name) }) => {
+            let mut host = host(global, &[])?;
+            // The same words as in a script.
+            let call = format!("help({name:?})");
+            host.run_text("avec doc", &call)
+                .map_err(|stopped| match stopped {
+                    // There is no script whose line would tell anything.
+                    Stopped::Failed(mut diagnostic) => {
+                        diagnostic.labels.clear();
+                        Stopped::Failed(diagnostic).into()
+                    }
+                    other => Ended::Script(other),
+                })
+        }
+    }
+}
+
+fn print_line(host: &Host, text: &str) -> Result<(), Ended> {
+    host.session()
+        .output
+        .line(text)
+        .map_err(|_| Ended::Script(Stopped::BrokenPipe))
+}
+
+fn run_script(run: &RunArgs, global: &GlobalArgs) -> Result<(), Ended> {
+    let Some(script) = &run.script else {
+        return Err(Ended::Usage(
+            "avec needs a script: avec scripts/basic_functionality.rhai\n`avec --help` tells what else it takes".into(),
+        ));
+    };
+    let mut host = host(global, &run.param)?;
+    if script == Path::new("-") {
+        let mut bytes = Vec::new();
+        std::io::stdin()
+            .read_to_end(&mut bytes)
+            .map_err(|error| Error::other(format!("can't read standard input: {error}")))?;
+        let text = String::from_utf8(bytes).map_err(|_| {
+            Error::other("standard input is not text in UTF-8").hint("save it as UTF-8")
+        })?;
+        return Ok(host.run_text("-", &text)?);
+    }
+    Ok(host.run_file(script)?)
+}
+
+/// A host whose session is this process's terminal.
+fn host(global: &GlobalArgs, params: &[(String, String)]) -> Result<Host, Ended> {
+    let mut session = Session::new(stdout(global.color));
+    session.params = Params::new(params.iter().cloned());
+    session.permissions = Permissions {
+        offline: global.offline,
+        ..Permissions::default()
+    };
+    session.cancel = on_interrupt()?;
+    let err = std::io::stderr();
+    if !global.quiet {
+        let painter = global.color.painter(&err);
+        session.notes = Box::new(move |note| complain(&painter.dim(&format!("avec: {note}"))));
+        if err.is_terminal() {
+            session.progress = Arc::new(TerminalProgress);
+        }
+    }
+    Ok(Host::new(session))
+}
+
+fn stdout(color: ColorChoice) -> Output {
+    let out = std::io::stdout();
+    let painter: Painter = color.painter(&out);
+    // A pipe has no width; COLUMNS lets tests and pagers choose one.
+    let columns = std::env::var("COLUMNS").ok().and_then(|c| c.parse().ok());
+    let width = terminal_size::terminal_size_of(&out)
+        .map(|(width, _)| usize::from(width.0))
+        .filter(|width| *width > 0)
+        .or(columns)
+        .unwrap_or(100);
+    Output::new(Box::new(out), width, painter)
+}
+
+/// Ctrl-C asks the work to stop; a second one ends the process at once.
+fn on_interrupt() -> Result<Cancel, Error> {
+    let cancel = Cancel::new();
+    let flag = cancel.clone();
+    ctrlc::set_handler(move || {
+        if flag.is_raised() {
+            std::process::exit(INTERRUPTED.into());
+        }
+        flag.raise();
+    })
+    .map_err(|error| Error::other(format!("can't listen for Ctrl-C: {error}")))?;
+    Ok(cancel)
+}

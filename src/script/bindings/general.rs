@@ -1,0 +1,124 @@
+//! Parameters, help, JSON, and what a script prints.
+
+use std::time::{Duration, Instant};
+
+use rhai::plugin::*;
+use rhai::{Dynamic, Engine, ImmutableString};
+
+use crate::script::fault::{Fault, IntoScript, ScriptResult};
+use crate::script::json;
+use crate::script::reference::Reference;
+use crate::script::session::Session;
+
+#[export_module]
+pub mod functions {
+    /// A parameter that the command line can set with `-p name=value`, or its default.
+    ///
+    /// The value is read as the default's type: a number, a string or a bool.
+    ///
+    /// ```rhai
+    /// let coeff = param("coeff", 5);
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn param(ctx: NativeCallContext, name: &str, default: Dynamic) -> ScriptResult<Dynamic> {
+        Session::of(&ctx)?.params.get(name, default).script()
+    }
+
+    /// A value as JSON on one line, with all digits. Numbers that are not finite become null,
+    /// tables arrays of rows.
+    ///
+    /// ```rhai
+    /// print(to_json(#{ a: [1, 2.5], b: "text" }));
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn to_json(value: Dynamic) -> ScriptResult<String> {
+        json::to_json(&value)
+    }
+
+    /// Prints the list of all functions.
+    ///
+    /// ```rhai
+    /// help();
+    /// ```
+    #[rhai_fn(name = "help", return_raw)]
+    pub fn help(ctx: NativeCallContext) -> ScriptResult<()> {
+        let text = Reference::of(ctx.engine()).overview();
+        Session::of(&ctx)?.output.line(&text)
+    }
+
+    /// Prints what a function does, its options and an example.
+    ///
+    /// ```rhai
+    /// help("x_vector");
+    /// ```
+    #[rhai_fn(name = "help", return_raw)]
+    pub fn help_on(ctx: NativeCallContext, name: &str) -> ScriptResult<()> {
+        let reference = Reference::of(ctx.engine());
+        let Some(function) = reference.get(name) else {
+            return Err(
+                crate::error::Error::new(crate::error::ErrorKind::UnknownName {
+                    what: "function",
+                    name: name.to_owned(),
+                    known: reference.properties(),
+                })
+                .hint("help() lists them all")
+                .into(),
+            );
+        };
+        Session::of(&ctx)?.output.line(&function.to_string())
+    }
+
+    #[rhai_fn(name = "to_string", name = "to_debug", pure)]
+    pub fn fault_text(fault: &mut Fault) -> String {
+        fault.to_string()
+    }
+
+    #[rhai_fn(name = "sleep", return_raw)]
+    pub fn sleep_float(ctx: NativeCallContext, seconds: f64) -> ScriptResult<()> {
+        if seconds.is_nan() || seconds <= 0.0 {
+            return Ok(());
+        }
+        // In small steps, so that it can be stopped.
+        let session = Session::of(&ctx)?;
+        let end = Duration::try_from_secs_f64(seconds)
+            .ok()
+            .and_then(|duration| Instant::now().checked_add(duration));
+        while end.is_none_or(|end| Instant::now() < end) {
+            session.cancel.check().script()?;
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        Ok(())
+    }
+
+    #[rhai_fn(name = "sleep", return_raw)]
+    pub fn sleep_int(ctx: NativeCallContext, seconds: i64) -> ScriptResult<()> {
+        sleep_float(ctx, seconds as f64)
+    }
+}
+
+/// `print` and `debug` write to the session's output. rhai's own hooks for them can't fail, and
+/// a closed pipe must end the script.
+pub fn register_output(engine: &mut Engine) {
+    engine.on_print(|_| {}).on_debug(|_, _, _| {});
+    engine
+        .register_fn("print", |ctx: NativeCallContext, value: Dynamic| {
+            print(&ctx, value, "to_string")
+        })
+        .register_fn("debug", |ctx: NativeCallContext, value: Dynamic| {
+            print(&ctx, value, "to_debug")
+        })
+        .register_fn("print", |ctx: NativeCallContext| {
+            Session::of(&ctx)?.output.line("")
+        });
+}
+
+fn print(ctx: &NativeCallContext, value: Dynamic, how: &str) -> ScriptResult<()> {
+    let text = match value.try_cast_result::<ImmutableString>() {
+        Ok(text) if how == "to_string" => text,
+        Ok(text) => format!("{text:?}").into(),
+        Err(value) => ctx
+            .call_native_fn::<ImmutableString>(how, (value.clone(),))
+            .unwrap_or_else(|_| value.to_string().into()),
+    };
+    Session::of(ctx)?.output.line(&text)
+}

@@ -1,0 +1,451 @@
+//! Models: loading, tokens, logits, losses, activations, generation.
+
+use rhai::plugin::*;
+use rhai::{Array, Dynamic, ImmutableString, Map};
+
+use crate::analysis::{CompletionOptions, gen_using_activation_additions};
+use crate::error::Error;
+use crate::script::fault::{IntoScript, ScriptResult};
+use crate::script::options::{
+    DTypeName, OptionValue, Rule, TokenIds, kind_of, options, whole, wrong_type,
+};
+use crate::script::session::{ModelKey, Session};
+use crate::transformer::{
+    ActivationCache, DeviceChoice, GenerateOptions, HookName, HookedTransformer, Hooks,
+    NamesFilter, Processing, Rng, Sampling, device_name,
+};
+use candle_core::Tensor;
+
+options! {
+    /// Options of `load_model`.
+    pub struct LoadModel {
+        /// Where to compute.
+        device: DeviceChoice = "cpu";
+        /// The number type of the weights. On the CPU it is f32.
+        dtype: DTypeName = "f32";
+        /// "default" rewrites the weights as TransformerLens does (fold_ln, center_writing_weights,
+        /// center_unembed, fold_value_biases); "none" keeps the checkpoint's own.
+        processing: Processing = "default";
+        /// A branch, tag or commit of the model on the hub.
+        revision: Option<String>;
+    }
+}
+
+options! {
+    /// Options of `to_tokens`.
+    pub struct ToTokens {
+        /// Whether the text starts with the BOS token.
+        prepend_bos: bool = true;
+    }
+}
+
+options! {
+    /// Options of `generate`.
+    pub struct Generate {
+        /// How many tokens to add.
+        max_new_tokens: usize = 40;
+        /// 0 takes the most likely token every time; more makes texts more surprising.
+        temperature: f64 = 1.0, where AT_LEAST_ZERO;
+        /// Keep only the k most likely tokens. Goes before top_p.
+        top_k: Option<usize>, where AT_LEAST_ONE_IF_GIVEN;
+        /// Keep the most likely tokens that have this probability together.
+        top_p: Option<f64>, where PROBABILITY_IF_GIVEN;
+        /// Taken from a token's logit for every time it stands in the text already.
+        freq_penalty: f64 = 0.0, where AT_LEAST_ZERO;
+        /// The same seed gives the same text.
+        seed: u64 = 0;
+        /// "row" gives every row its own stream; "torch" draws what the Python original draws.
+        rng: Rng = "row";
+        /// End a text at the end-of-text token.
+        stop_at_eos: bool = true;
+    }
+}
+
+pub const AT_LEAST_ZERO: Rule<f64> = Rule {
+    text: "0 or more",
+    check: |x| x.is_finite() && *x >= 0.0,
+};
+
+pub const AT_LEAST_ONE_IF_GIVEN: Rule<Option<usize>> = Rule {
+    text: "1 or more",
+    check: |k| *k != Some(0),
+};
+
+pub const PROBABILITY_IF_GIVEN: Rule<Option<f64>> = Rule {
+    text: "above 0 and at most 1",
+    check: |p| p.is_none_or(|p| p > 0.0 && p <= 1.0),
+};
+
+/// A text, or token ids as they are.
+pub fn text_or_tokens(model: &HookedTransformer, input: Dynamic) -> ScriptResult<Vec<u32>> {
+    if let Some(text) = input.read_lock::<ImmutableString>() {
+        return model.to_tokens(&text).script();
+    }
+    if input.is_array() {
+        let tokens = TokenIds::decode("tokens", input).script()?.0;
+        model.tokenizer().check(&tokens).script()?;
+        return Ok(tokens);
+    }
+    Err(wrong_type("input", "a text or an array of token ids", &input).into())
+}
+
+fn ids(tokens: &[u32]) -> Array {
+    tokens
+        .iter()
+        .map(|token| Dynamic::from(i64::from(*token)))
+        .collect()
+}
+
+/// One name or an array of names, checked against the model.
+fn names(model: &HookedTransformer, value: Dynamic) -> ScriptResult<NamesFilter> {
+    let list = if value.is_array() {
+        value.into_array().unwrap_or_default()
+    } else {
+        vec![value]
+    };
+    list.into_iter()
+        .map(|name| HookName::decode("names", name)?.check(model.config()))
+        .collect::<Result<Vec<_>, Error>>()
+        .map(NamesFilter::Names)
+        .script()
+}
+
+fn losses(values: &[f32]) -> Array {
+    values
+        .iter()
+        .map(|loss| Dynamic::from(f64::from(*loss)))
+        .collect()
+}
+
+fn load(ctx: &NativeCallContext, id: &str, map: Map) -> ScriptResult<HookedTransformer> {
+    let options = LoadModel::decode("load_model", map)?;
+    let key = ModelKey {
+        id: id.to_owned(),
+        revision: options.revision,
+        processing: options.processing,
+        dtype: options.dtype.0,
+        device: options.device.to_string(),
+    };
+    Session::of(ctx)?.model(key, options.device).script()
+}
+
+#[export_module]
+pub mod functions {
+    /// Loads a model: "demo", an alias such as "gpt2-xl", a hub id "org/name", or a folder.
+    ///
+    /// A model from the hub is downloaded once and then found in the cache. The same model asked
+    /// for again in one run is not loaded twice.
+    ///
+    /// ```rhai
+    /// let model = load_model("demo");
+    /// print(model.n_layers);
+    /// ```
+    #[rhai_fn(name = "load_model", return_raw)]
+    pub fn load_model(ctx: NativeCallContext, id: &str) -> ScriptResult<HookedTransformer> {
+        load(&ctx, id, Map::new())
+    }
+
+    #[rhai_fn(name = "load_model", return_raw)]
+    pub fn load_model_with(
+        ctx: NativeCallContext,
+        id: &str,
+        options: Map,
+    ) -> ScriptResult<HookedTransformer> {
+        load(&ctx, id, options)
+    }
+
+    /// The name that the model was loaded by.
+    #[rhai_fn(get = "name", pure)]
+    pub fn name(model: &mut HookedTransformer) -> String {
+        model.name().to_owned()
+    }
+
+    /// The number of blocks.
+    #[rhai_fn(get = "n_layers", pure)]
+    pub fn n_layers(model: &mut HookedTransformer) -> i64 {
+        model.config().n_layers as i64
+    }
+
+    /// The width of the residual stream.
+    #[rhai_fn(get = "d_model", pure)]
+    pub fn d_model(model: &mut HookedTransformer) -> i64 {
+        model.config().d_model as i64
+    }
+
+    /// Attention heads in a block.
+    #[rhai_fn(get = "n_heads", pure)]
+    pub fn n_heads(model: &mut HookedTransformer) -> i64 {
+        model.config().n_heads as i64
+    }
+
+    /// The width of a head.
+    #[rhai_fn(get = "d_head", pure)]
+    pub fn d_head(model: &mut HookedTransformer) -> i64 {
+        model.config().d_head as i64
+    }
+
+    /// The width of the MLP.
+    #[rhai_fn(get = "d_mlp", pure)]
+    pub fn d_mlp(model: &mut HookedTransformer) -> i64 {
+        model.config().d_mlp as i64
+    }
+
+    /// The longest text, in tokens.
+    #[rhai_fn(get = "n_ctx", pure)]
+    pub fn n_ctx(model: &mut HookedTransformer) -> i64 {
+        model.config().n_ctx as i64
+    }
+
+    /// The number of tokens in the vocabulary.
+    #[rhai_fn(get = "d_vocab", pure)]
+    pub fn d_vocab(model: &mut HookedTransformer) -> i64 {
+        model.config().d_vocab as i64
+    }
+
+    /// Where the model computes.
+    #[rhai_fn(get = "device", pure)]
+    pub fn device(model: &mut HookedTransformer) -> String {
+        device_name(model.device())
+    }
+
+    /// The number type of a model's weights.
+    #[rhai_fn(get = "dtype", pure)]
+    pub fn dtype(model: &mut HookedTransformer) -> String {
+        model.dtype().as_str().to_owned()
+    }
+
+    #[rhai_fn(name = "to_string", name = "to_debug", pure)]
+    pub fn model_text(model: &mut HookedTransformer) -> String {
+        let config = model.config();
+        format!(
+            "{}: GPT-2, {} layers, d_model {}, {} heads, context {}, vocabulary {}, {:.1} M parameters, {} on {}",
+            model.name(),
+            config.n_layers,
+            config.d_model,
+            config.n_heads,
+            config.n_ctx,
+            config.d_vocab,
+            config.parameters() as f64 / 1e6,
+            model.dtype().as_str(),
+            device_name(model.device()),
+        )
+    }
+
+    /// The token ids of a text, BOS first.
+    ///
+    /// ```rhai
+    /// let model = load_model("demo");
+    /// print(model.to_tokens("Love"));
+    /// print(model.to_tokens("Love", #{ prepend_bos: false }));
+    /// ```
+    #[rhai_fn(name = "to_tokens", return_raw, pure)]
+    pub fn to_tokens(model: &mut HookedTransformer, text: &str) -> ScriptResult<Array> {
+        Ok(ids(&model.to_tokens(text).script()?))
+    }
+
+    #[rhai_fn(name = "to_tokens", return_raw, pure)]
+    pub fn to_tokens_with(
+        model: &mut HookedTransformer,
+        text: &str,
+        options: Map,
+    ) -> ScriptResult<Array> {
+        let options = ToTokens::decode("to_tokens", options)?;
+        Ok(ids(&if options.prepend_bos {
+            model.to_tokens(text).script()?
+        } else {
+            model.tokenizer().encode(text).script()?
+        }))
+    }
+
+    /// The text of each token by itself, BOS first. Takes a text or token ids.
+    ///
+    /// ```rhai
+    /// print(load_model("demo").to_str_tokens("I hate you"));
+    /// ```
+    #[rhai_fn(name = "to_str_tokens", return_raw, pure)]
+    pub fn to_str_tokens(model: &mut HookedTransformer, text: Dynamic) -> ScriptResult<Array> {
+        let tokens = text_or_tokens(model, text)?;
+        let texts = model.to_str_tokens(&tokens).script()?;
+        Ok(texts.into_iter().map(Dynamic::from).collect())
+    }
+
+    /// The id of a text that is exactly one token; an error if it is not.
+    ///
+    /// ```rhai
+    /// print(load_model("demo").to_single_token(" wedding"));
+    /// ```
+    #[rhai_fn(name = "to_single_token", return_raw, pure)]
+    pub fn to_single_token(model: &mut HookedTransformer, text: &str) -> ScriptResult<i64> {
+        Ok(i64::from(model.to_single_token(text).script()?))
+    }
+
+    /// The text of token ids.
+    ///
+    /// ```rhai
+    /// let model = load_model("demo");
+    /// print(model.to_string(model.to_tokens("Love")));
+    /// ```
+    #[rhai_fn(name = "to_string", return_raw, pure)]
+    pub fn tokens_to_string(model: &mut HookedTransformer, ids: Dynamic) -> ScriptResult<String> {
+        let tokens = if let Some(token) = whole(&ids) {
+            TokenIds::decode("ids", Dynamic::from(vec![Dynamic::from(token)])).script()?
+        } else {
+            TokenIds::decode("ids", ids).script()?
+        };
+        model.to_string(&tokens.0).script()
+    }
+
+    /// All hook points of the model, in the order of a pass.
+    ///
+    /// ```rhai
+    /// print(load_model("demo").hook_names().len());
+    /// ```
+    #[rhai_fn(name = "hook_names", pure)]
+    pub fn hook_names(model: &mut HookedTransformer) -> Array {
+        let names = model.hook_names().into_iter();
+        names.map(|name| Dynamic::from(name.to_string())).collect()
+    }
+
+    /// Runs the model on a text and keeps its activations: all of them, or those at the named hook
+    /// points. Names may be shorthand: "resid_pre6", "k6", "attn5".
+    ///
+    /// ```rhai
+    /// let model = load_model("demo");
+    /// let cache = model.run_with_cache("I hate you", ["resid_pre1", "blocks.1.attn.hook_pattern"]);
+    /// print(cache["resid_pre1"].shape);
+    /// print(cache.logits.shape);
+    /// ```
+    #[rhai_fn(name = "run_with_cache", return_raw, pure)]
+    pub fn run_with_cache(
+        model: &mut HookedTransformer,
+        text: Dynamic,
+    ) -> ScriptResult<ActivationCache> {
+        let tokens = text_or_tokens(model, text)?;
+        model.run_with_cache(&tokens, &NamesFilter::All).script()
+    }
+
+    #[rhai_fn(name = "run_with_cache", return_raw, pure)]
+    pub fn run_with_cache_named(
+        model: &mut HookedTransformer,
+        text: Dynamic,
+        wanted: Dynamic,
+    ) -> ScriptResult<ActivationCache> {
+        let tokens = text_or_tokens(model, text)?;
+        let wanted = names(model, wanted)?;
+        model.run_with_cache(&tokens, &wanted).script()
+    }
+
+    /// The logits of a text, [1, pos, d_vocab].
+    ///
+    /// ```rhai
+    /// print(load_model("demo").logits("I hate you").shape);
+    /// ```
+    #[rhai_fn(name = "logits", return_raw, pure)]
+    pub fn logits(model: &mut HookedTransformer, text: Dynamic) -> ScriptResult<Tensor> {
+        let tokens = text_or_tokens(model, text)?;
+        model.logits(&tokens, Hooks::none()).script()
+    }
+
+    /// The mean negative log-likelihood of a text's tokens after the first.
+    ///
+    /// ```rhai
+    /// print(load_model("demo").loss("I hate you because you're so cruel to everybody."));
+    /// ```
+    #[rhai_fn(name = "loss", return_raw, pure)]
+    pub fn loss(model: &mut HookedTransformer, text: Dynamic) -> ScriptResult<f64> {
+        let tokens = text_or_tokens(model, text)?;
+        Ok(f64::from(model.loss(&tokens, Hooks::none()).script()?))
+    }
+
+    /// The negative log-likelihood of each token after the first.
+    ///
+    /// ```rhai
+    /// print(load_model("demo").loss_per_token("I hate you"));
+    /// ```
+    #[rhai_fn(name = "loss_per_token", return_raw, pure)]
+    pub fn loss_per_token(model: &mut HookedTransformer, text: Dynamic) -> ScriptResult<Array> {
+        let tokens = text_or_tokens(model, text)?;
+        Ok(losses(
+            &model.loss_per_token(&tokens, Hooks::none()).script()?,
+        ))
+    }
+
+    /// Goes on from a text: the prompt with its completion.
+    ///
+    /// ```rhai
+    /// print(load_model("demo").generate("I love you because", #{ seed: 1, top_p: 0.3 }));
+    /// ```
+    #[rhai_fn(name = "generate", return_raw, pure)]
+    pub fn generate(model: &mut HookedTransformer, text: &str) -> ScriptResult<String> {
+        generate_with(model, text, Map::new())
+    }
+
+    #[rhai_fn(name = "generate", return_raw, pure)]
+    pub fn generate_with(
+        model: &mut HookedTransformer,
+        text: &str,
+        options: Map,
+    ) -> ScriptResult<String> {
+        let options = Generate::decode("generate", options)?;
+        let options = CompletionOptions {
+            generate: GenerateOptions {
+                max_new_tokens: options.max_new_tokens,
+                sampling: Sampling {
+                    temperature: options.temperature,
+                    top_k: options.top_k,
+                    top_p: options.top_p,
+                    freq_penalty: options.freq_penalty,
+                },
+                seed: options.seed,
+                rng: options.rng,
+                stop_at_eos: options.stop_at_eos,
+                losses: false,
+            },
+            ..CompletionOptions::default()
+        };
+        let prompts = [text.to_owned()];
+        let completions =
+            gen_using_activation_additions(model, &prompts, &[], &options, &mut |_, _, _| {})
+                .script()?;
+        let row = &completions.rows()[0];
+        Ok(format!("{}{}", row.prompt, row.completion))
+    }
+
+    /// The logits of the pass that a cache was made in, [1, pos, d_vocab].
+    #[rhai_fn(get = "logits", pure)]
+    pub fn cache_logits(cache: &mut ActivationCache) -> Tensor {
+        cache.logits.clone()
+    }
+
+    /// The hook points that a cache holds.
+    #[rhai_fn(name = "names", pure)]
+    pub fn cache_names(cache: &mut ActivationCache) -> Array {
+        let names = cache.names().iter();
+        names.map(|name| Dynamic::from(name.to_string())).collect()
+    }
+
+    #[rhai_fn(index_get, return_raw, pure)]
+    pub fn cache_get(cache: &mut ActivationCache, name: Dynamic) -> ScriptResult<Tensor> {
+        if !name.is_string() && whole(&name).is_none() {
+            return Err(Error::other(format!(
+                "a cache is indexed with a hook point's name, not with {}",
+                kind_of(&name)
+            ))
+            .into());
+        }
+        let name = HookName::decode("name", name).script()?;
+        Ok(cache.get(name).script()?.clone())
+    }
+
+    #[rhai_fn(name = "to_string", name = "to_debug", pure)]
+    pub fn cache_text(cache: &mut ActivationCache) -> String {
+        let names: Vec<String> = cache.names().iter().map(HookName::to_string).collect();
+        match names.as_slice() {
+            [] => "a cache without activations".into(),
+            [first, .., last] if names.len() > 4 => {
+                format!("a cache of {} activations, {first} to {last}", names.len())
+            }
+            few => format!("a cache of {}", few.join(", ")),
+        }
+    }
+}

@@ -1,0 +1,226 @@
+//! Activation additions and x-vectors, and a pass under them.
+
+use rhai::plugin::*;
+use rhai::{Array, Dynamic, Map};
+
+use super::model::text_or_tokens;
+use crate::analysis::{InjectionMode, forward_with_activation_additions};
+use crate::error::Error;
+use crate::script::fault::{IntoScript, ScriptResult};
+use crate::script::options::{Additions, Rule, TokenId, TokenIds, options};
+use crate::steering::{
+    ActivationAddition, Injection, Location, PadMethod, ResidSlice, XVector, x_vector,
+};
+use crate::transformer::{HookName, HookedTransformer};
+use candle_core::Tensor;
+
+pub const FINITE: Rule<f64> = Rule {
+    text: "a finite number",
+    check: |x| x.is_finite(),
+};
+
+options! {
+    /// Options of `ActivationAddition`.
+    pub struct Addition {
+        /// The text whose activations are added. Give this or tokens.
+        prompt: Option<String>;
+        /// Token ids whose activations are added, used as they are.
+        tokens: Option<TokenIds>;
+        /// What the activations are multiplied by.
+        coeff: f64, where FINITE;
+        /// Where they are taken and added: a layer's number n for blocks.n.hook_resid_pre, or a
+        /// hook point's name.
+        act_name: HookName;
+    }
+}
+
+options! {
+    /// Options of `x_vector`.
+    pub struct XVectorOptions {
+        /// The text that is added.
+        prompt1: String;
+        /// The text that is taken away.
+        prompt2: String;
+        /// What both are multiplied by.
+        coeff: f64, where FINITE;
+        /// Where: a layer's number n for blocks.n.hook_resid_pre, or a hook point's name.
+        act_name: HookName;
+        /// The model whose tokenizer pads. Needed with pad_method.
+        model: Option<HookedTransformer>;
+        /// Makes both texts equally long: pads after the shorter, or between BOS and its text.
+        pad_method: Option<PadMethod>;
+        /// The token to pad with; the tokenizer's own if none is given.
+        custom_pad_id: Option<TokenId>;
+    }
+}
+
+options! {
+    /// Options of `forward_with_activation_additions`.
+    pub struct Forward {
+        /// The model to run.
+        model: HookedTransformer;
+        /// A text, or token ids with BOS.
+        input: AnyInput;
+        /// What is added: one addition, an x-vector, or an array of such.
+        activation_additions: Additions;
+        /// Which end of the text is added to.
+        addition_location: Location = "front";
+        /// Only these dimensions of the residual stream.
+        res_stream_slice: Option<ResidSlice>;
+        /// "overlay" adds over the text's own positions; "pad" puts spaces under the vector first;
+        /// "pad_remove" does and then cuts their positions from the result.
+        injection_mode: InjectionMode = "overlay";
+    }
+}
+
+/// A text or token ids, taken apart once the model is known.
+#[derive(Debug)]
+pub struct AnyInput(pub Dynamic);
+
+impl crate::script::options::OptionValue for AnyInput {
+    const TYPE: &'static str = "a text, or an array of token ids";
+
+    fn decode(name: &str, value: Dynamic) -> Result<Self, Error> {
+        if value.is_string() || value.is_array() {
+            return Ok(Self(value));
+        }
+        Err(crate::script::options::wrong_type(name, Self::TYPE, &value))
+    }
+}
+
+fn make_x_vector(options: Map) -> ScriptResult<Array> {
+    let options = XVectorOptions::decode("x_vector", options)?;
+    let wanted = XVector {
+        prompt1: options.prompt1,
+        prompt2: options.prompt2,
+        coeff: options.coeff,
+        act_name: options.act_name,
+        pad_method: options.pad_method,
+        custom_pad_id: options.custom_pad_id.map(|id| id.0),
+    };
+    if let Some(model) = &options.model {
+        wanted.act_name.check(model.config()).script()?;
+    }
+    let pair = x_vector(&wanted, options.model.as_ref()).script()?;
+    Ok(pair.into_iter().map(Dynamic::from).collect())
+}
+
+#[export_module]
+pub mod functions {
+    /// One activation addition: a text's activations times a coefficient.
+    ///
+    /// ```rhai
+    /// let love = ActivationAddition(#{ prompt: "Love", coeff: 5, act_name: 1 });
+    /// print(love);
+    /// ```
+    #[rhai_fn(name = "ActivationAddition", return_raw)]
+    pub fn activation_addition(options: Map) -> ScriptResult<ActivationAddition> {
+        let options = Addition::decode("ActivationAddition", options)?;
+        ActivationAddition::new(
+            options.prompt,
+            options.tokens.map(|tokens| tokens.0),
+            options.coeff,
+            options.act_name,
+        )
+        .script()
+    }
+
+    /// An x-vector: one text's activations minus another's, as an array of two additions.
+    ///
+    /// Without `pad_method` the texts may differ in length. With it both become tokens of one
+    /// length, and then the first position, where both have BOS, is left exactly alone.
+    ///
+    /// ```rhai
+    /// let model = load_model("demo");
+    /// let love_minus_hate = x_vector(#{
+    ///     prompt1: "Love", prompt2: "Hate", coeff: 5, act_name: 1,
+    ///     pad_method: "tokens_right", model: model,
+    /// });
+    /// print(love_minus_hate);
+    /// ```
+    #[rhai_fn(name = "x_vector", return_raw)]
+    pub fn x_vector(options: Map) -> ScriptResult<Array> {
+        make_x_vector(options)
+    }
+
+    /// The same as x_vector.
+    #[rhai_fn(name = "get_x_vector", return_raw)]
+    pub fn get_x_vector(options: Map) -> ScriptResult<Array> {
+        make_x_vector(options)
+    }
+
+    /// The logits of a text under additions, [1, pos, d_vocab].
+    ///
+    /// ```rhai
+    /// let model = load_model("demo");
+    /// let logits = forward_with_activation_additions(#{
+    ///     model: model, input: "I hate you because",
+    ///     activation_additions: x_vector(#{ prompt1: "Love", prompt2: "Hate", coeff: 5, act_name: 1 }),
+    /// });
+    /// print(logits.shape);
+    /// ```
+    #[rhai_fn(name = "forward_with_activation_additions", return_raw)]
+    pub fn forward(options: Map) -> ScriptResult<Tensor> {
+        let options = Forward::decode("forward_with_activation_additions", options)?;
+        let tokens = text_or_tokens(&options.model, options.input.0)?;
+        forward_with_activation_additions(
+            &options.model,
+            &tokens,
+            &options.activation_additions.0,
+            Injection {
+                location: options.addition_location,
+                slice: options.res_stream_slice,
+            },
+            options.injection_mode,
+        )
+        .script()
+    }
+
+    /// The coefficient of an addition.
+    #[rhai_fn(get = "coeff", pure)]
+    pub fn coeff(addition: &mut ActivationAddition) -> f64 {
+        addition.coeff
+    }
+
+    /// The hook point of an addition.
+    #[rhai_fn(get = "act_name", pure)]
+    pub fn act_name(addition: &mut ActivationAddition) -> String {
+        addition.act_name.to_string()
+    }
+
+    /// The text of an addition, or () if it is made from tokens.
+    #[rhai_fn(get = "prompt", pure)]
+    pub fn prompt(addition: &mut ActivationAddition) -> Dynamic {
+        match &addition.source {
+            crate::steering::SteeringSource::Prompt(prompt) => Dynamic::from(prompt.clone()),
+            crate::steering::SteeringSource::Tokens(_) => Dynamic::UNIT,
+        }
+    }
+
+    /// The token ids of an addition, or () if it is made from a text.
+    #[rhai_fn(get = "tokens", pure)]
+    pub fn tokens(addition: &mut ActivationAddition) -> Dynamic {
+        match &addition.source {
+            crate::steering::SteeringSource::Prompt(_) => Dynamic::UNIT,
+            crate::steering::SteeringSource::Tokens(tokens) => {
+                let ids = tokens.iter().map(|id| Dynamic::from(i64::from(*id)));
+                Dynamic::from(ids.collect::<Array>())
+            }
+        }
+    }
+
+    #[rhai_fn(name = "==")]
+    pub fn equal(a: ActivationAddition, b: ActivationAddition) -> bool {
+        a == b
+    }
+
+    #[rhai_fn(name = "!=")]
+    pub fn differs(a: ActivationAddition, b: ActivationAddition) -> bool {
+        a != b
+    }
+
+    #[rhai_fn(name = "to_string", name = "to_debug", pure)]
+    pub fn addition_text(addition: &mut ActivationAddition) -> String {
+        addition.to_string()
+    }
+}

@@ -1,0 +1,265 @@
+//! Tensors: shape, values, arithmetic, and the few functions that experiments need.
+
+use rhai::plugin::*;
+use rhai::{Array, Dynamic};
+
+use crate::error::{Error, ErrorKind};
+use crate::report::tensor_text;
+use crate::script::fault::{IntoScript, ScriptResult};
+use candle_core::{D, DType, Tensor};
+
+/// More values than this would be an unreasonable array.
+const MOST_VALUES: usize = 10_000_000;
+
+fn values(tensor: &Tensor) -> ScriptResult<Vec<f32>> {
+    tensor
+        .to_dtype(DType::F32)
+        .and_then(|t| t.flatten_all())
+        .and_then(|t| t.to_vec1())
+        .script()
+}
+
+fn nested(shape: &[usize], values: &[f32]) -> Dynamic {
+    match shape {
+        [] => values
+            .first()
+            .map_or(Dynamic::UNIT, |x| Dynamic::from(f64::from(*x))),
+        [_] => {
+            let row: Array = values
+                .iter()
+                .map(|x| Dynamic::from(f64::from(*x)))
+                .collect();
+            Dynamic::from(row)
+        }
+        [n, rest @ ..] => {
+            let step = rest.iter().product::<usize>();
+            let rows: Array = (0..*n)
+                .map(|i| nested(rest, &values[i * step..(i + 1) * step]))
+                .collect();
+            Dynamic::from(rows)
+        }
+    }
+}
+
+/// Tensor with tensor; shapes must be equal or stretch to each other.
+fn pair(
+    a: &Tensor,
+    b: &Tensor,
+    what: &str,
+    operation: fn(&Tensor, &Tensor) -> candle_core::Result<Tensor>,
+) -> ScriptResult<Tensor> {
+    if a.shape().broadcast_shape_binary_op(b.shape(), "").is_err() {
+        return Err(Error::new(ErrorKind::Shape {
+            message: format!(
+                "tensors of shape {:?} and {:?} can't be {what}",
+                a.dims(),
+                b.dims()
+            ),
+        })
+        .hint("axes must be equally long, or 1 in one of them")
+        .into());
+    }
+    operation(a, b).script()
+}
+
+fn index(tensor: &Tensor, i: i64) -> ScriptResult<Tensor> {
+    let n = match tensor.dims() {
+        [] => return Err(Error::other("a tensor without axes can't be indexed").into()),
+        [n, ..] => *n as i64,
+    };
+    let at = if i < 0 { i + n } else { i };
+    if !(0..n).contains(&at) {
+        return Err(Error::other(format!(
+            "there is no index {i}: the first axis has {n} entries, of shape {:?}",
+            tensor.dims()
+        ))
+        .into());
+    }
+    tensor.get(at as usize).script()
+}
+
+#[export_module]
+pub mod functions {
+    /// The length of each axis of a tensor.
+    ///
+    /// ```rhai
+    /// print(load_model("demo").logits("I think").shape);
+    /// ```
+    #[rhai_fn(get = "shape", pure)]
+    pub fn shape(tensor: &mut Tensor) -> Array {
+        tensor
+            .dims()
+            .iter()
+            .map(|n| Dynamic::from(*n as i64))
+            .collect()
+    }
+
+    #[rhai_fn(name = "to_array", return_raw, pure)]
+    pub fn to_array(tensor: &mut Tensor) -> ScriptResult<Dynamic> {
+        if tensor.elem_count() > MOST_VALUES {
+            return Err(Error::other(format!(
+                "a tensor of {} values is too large for an array",
+                tensor.elem_count()
+            ))
+            .hint("take a part of it first: t[0][-1]")
+            .into());
+        }
+        Ok(nested(tensor.dims(), &values(tensor)?))
+    }
+
+    #[rhai_fn(name = "len", get = "len", pure)]
+    pub fn len(tensor: &mut Tensor) -> i64 {
+        tensor.dims().first().map_or(1, |n| *n as i64)
+    }
+
+    /// The L2 norm of all values.
+    ///
+    /// ```rhai
+    /// print(load_model("demo").run_with_cache("I think", "resid_pre1")["resid_pre1"].norm());
+    /// ```
+    #[rhai_fn(name = "norm", return_raw, pure)]
+    pub fn norm(tensor: &mut Tensor) -> ScriptResult<f64> {
+        let square: f64 = values(tensor)?.iter().map(|x| f64::from(*x).powi(2)).sum();
+        Ok(square.sqrt())
+    }
+
+    /// The sum of all values.
+    ///
+    /// ```rhai
+    /// print(load_model("demo").logits("I think")[0][-1].softmax().sum());
+    /// ```
+    #[rhai_fn(name = "sum", return_raw, pure)]
+    pub fn sum(tensor: &mut Tensor) -> ScriptResult<f64> {
+        Ok(values(tensor)?.iter().map(|x| f64::from(*x)).sum())
+    }
+
+    /// The values as one axis.
+    ///
+    /// ```rhai
+    /// print(load_model("demo").logits("I think").flatten().len());
+    /// ```
+    #[rhai_fn(name = "flatten", return_raw, pure)]
+    pub fn flatten(tensor: &mut Tensor) -> ScriptResult<Tensor> {
+        tensor.flatten_all().script()
+    }
+
+    /// Probabilities over the last axis.
+    ///
+    /// ```rhai
+    /// print(load_model("demo").logits("I think").softmax().shape);
+    /// ```
+    #[rhai_fn(name = "softmax", return_raw, pure)]
+    pub fn softmax(tensor: &mut Tensor) -> ScriptResult<Tensor> {
+        axes(tensor, "softmax")?;
+        candle_nn::ops::softmax(tensor, D::Minus1).script()
+    }
+
+    /// Logarithms of the probabilities over the last axis.
+    ///
+    /// ```rhai
+    /// print(load_model("demo").logits("I think").log_softmax().shape);
+    /// ```
+    #[rhai_fn(name = "log_softmax", return_raw, pure)]
+    pub fn log_softmax(tensor: &mut Tensor) -> ScriptResult<Tensor> {
+        axes(tensor, "log_softmax")?;
+        candle_nn::ops::log_softmax(tensor, D::Minus1).script()
+    }
+
+    #[rhai_fn(index_get, return_raw, pure)]
+    pub fn at(tensor: &mut Tensor, i: i64) -> ScriptResult<Dynamic> {
+        let part = index(tensor, i)?;
+        if part.rank() == 0 {
+            return Ok(Dynamic::from(f64::from(values(&part)?[0])));
+        }
+        Ok(Dynamic::from(part))
+    }
+
+    #[rhai_fn(name = "+", return_raw)]
+    pub fn add(a: Tensor, b: Tensor) -> ScriptResult<Tensor> {
+        pair(&a, &b, "added", Tensor::broadcast_add)
+    }
+
+    #[rhai_fn(name = "-", return_raw)]
+    pub fn subtract(a: Tensor, b: Tensor) -> ScriptResult<Tensor> {
+        pair(&a, &b, "subtracted", Tensor::broadcast_sub)
+    }
+
+    #[rhai_fn(name = "*", return_raw)]
+    pub fn multiply(a: Tensor, b: Tensor) -> ScriptResult<Tensor> {
+        pair(&a, &b, "multiplied", Tensor::broadcast_mul)
+    }
+
+    #[rhai_fn(name = "/", return_raw)]
+    pub fn divide(a: Tensor, b: Tensor) -> ScriptResult<Tensor> {
+        pair(&a, &b, "divided", Tensor::broadcast_div)
+    }
+
+    #[rhai_fn(name = "-", return_raw)]
+    pub fn negate(a: Tensor) -> ScriptResult<Tensor> {
+        a.neg().script()
+    }
+
+    #[rhai_fn(name = "to_string", name = "to_debug", return_raw, pure)]
+    pub fn text(tensor: &mut Tensor) -> ScriptResult<String> {
+        let all = values(tensor)?;
+        Ok(tensor_text(tensor.dims(), &all, tensor.dtype().as_str()))
+    }
+}
+
+fn axes(tensor: &Tensor, what: &str) -> ScriptResult<()> {
+    if tensor.rank() == 0 {
+        return Err(Error::other(format!("{what} needs a tensor with an axis")).into());
+    }
+    Ok(())
+}
+
+/// Arithmetic with numbers on either side, integers and floats alike.
+macro_rules! number_arithmetic {
+    ($module:ident, $number:ty) => {
+        #[export_module]
+        pub mod $module {
+            #[rhai_fn(name = "+", return_raw)]
+            pub fn add(a: Tensor, b: $number) -> ScriptResult<Tensor> {
+                (a + b as f64).script()
+            }
+
+            #[rhai_fn(name = "+", return_raw)]
+            pub fn add_to(a: $number, b: Tensor) -> ScriptResult<Tensor> {
+                (b + a as f64).script()
+            }
+
+            #[rhai_fn(name = "-", return_raw)]
+            pub fn subtract(a: Tensor, b: $number) -> ScriptResult<Tensor> {
+                (a - b as f64).script()
+            }
+
+            #[rhai_fn(name = "-", return_raw)]
+            pub fn subtract_from(a: $number, b: Tensor) -> ScriptResult<Tensor> {
+                b.affine(-1.0, a as f64).script()
+            }
+
+            #[rhai_fn(name = "*", return_raw)]
+            pub fn multiply(a: Tensor, b: $number) -> ScriptResult<Tensor> {
+                (a * b as f64).script()
+            }
+
+            #[rhai_fn(name = "*", return_raw)]
+            pub fn multiply_to(a: $number, b: Tensor) -> ScriptResult<Tensor> {
+                (b * a as f64).script()
+            }
+
+            #[rhai_fn(name = "/", return_raw)]
+            pub fn divide(a: Tensor, b: $number) -> ScriptResult<Tensor> {
+                (a / b as f64).script()
+            }
+
+            #[rhai_fn(name = "/", return_raw)]
+            pub fn divide_from(a: $number, b: Tensor) -> ScriptResult<Tensor> {
+                (b.recip().and_then(|b| b * a as f64)).script()
+            }
+        }
+    };
+}
+
+number_arithmetic!(with_integers, i64);
+number_arithmetic!(with_floats, f64);

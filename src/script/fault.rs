@@ -1,0 +1,82 @@
+//! How avec's errors travel through rhai: as a value inside its runtime error, so that they get a
+//! position, survive `try`/`catch` and can be taken out again whole.
+
+use rhai::{Dynamic, EvalAltResult, Position};
+
+use crate::error::{Error, ErrorKind};
+
+/// One or more errors of one call.
+#[derive(Debug, Clone)]
+pub struct Fault {
+    pub problems: Vec<Problem>,
+}
+
+/// An error, and the option that it is about.
+#[derive(Debug, Clone)]
+pub struct Problem {
+    pub error: Error,
+    pub key: Option<String>,
+    /// Whether the fault is the key itself rather than its value.
+    pub at_key: bool,
+}
+
+impl From<Error> for Fault {
+    /// An error that names a value is about the option of that name.
+    fn from(error: Error) -> Self {
+        let key = match error.kind() {
+            ErrorKind::InvalidValue { name, .. } | ErrorKind::WrongType { name, .. } => {
+                Some(name.clone())
+            }
+            _ => None,
+        };
+        Self {
+            problems: vec![Problem {
+                error,
+                key,
+                at_key: false,
+            }],
+        }
+    }
+}
+
+/// What a `catch` block sees when it prints the error.
+impl std::fmt::Display for Fault {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        for (i, problem) in self.problems.iter().enumerate() {
+            if i > 0 {
+                f.write_str("; ")?;
+            }
+            write!(f, "{}", problem.error)?;
+        }
+        Ok(())
+    }
+}
+
+pub type ScriptResult<T> = Result<T, Box<EvalAltResult>>;
+
+impl From<Fault> for Box<EvalAltResult> {
+    fn from(fault: Fault) -> Self {
+        // Stopping is not for scripts to catch.
+        if fault.problems.iter().any(|p| p.error.is_cancelled()) {
+            return EvalAltResult::ErrorTerminated(Dynamic::UNIT, Position::NONE).into();
+        }
+        EvalAltResult::ErrorRuntime(Dynamic::from(fault), Position::NONE).into()
+    }
+}
+
+impl From<Error> for Box<EvalAltResult> {
+    fn from(error: Error) -> Self {
+        Fault::from(error).into()
+    }
+}
+
+/// Lets bindings say `?` on the library's results.
+pub trait IntoScript<T> {
+    fn script(self) -> ScriptResult<T>;
+}
+
+impl<T, E: Into<Error>> IntoScript<T> for Result<T, E> {
+    fn script(self) -> ScriptResult<T> {
+        self.map_err(|error| error.into().into())
+    }
+}

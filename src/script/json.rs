@@ -1,0 +1,82 @@
+//! Values as JSON, on one line, with all digits.
+
+use rhai::{Dynamic, ImmutableString, Map};
+use serde_json::{Number, Value};
+
+use super::bindings::completion_maps;
+use super::fault::{IntoScript, ScriptResult};
+use crate::analysis::Completions;
+use crate::error::Error;
+use crate::steering::ActivationAddition;
+use crate::transformer::HookedTransformer;
+
+/// A value as JSON. Numbers that are not finite become null, tables arrays of rows.
+pub fn to_json(value: &Dynamic) -> ScriptResult<String> {
+    let json = convert(value, 0)?;
+    serde_json::to_string(&json)
+        .map_err(|error| Error::other(format!("can't write this as JSON: {error}")))
+        .script()
+}
+
+fn convert(value: &Dynamic, depth: usize) -> ScriptResult<Value> {
+    if depth > 100 {
+        return Err(Error::other("this value is nested too deeply for JSON").into());
+    }
+    if value.is_unit() {
+        return Ok(Value::Null);
+    }
+    if let Ok(n) = value.as_int() {
+        return Ok(Value::from(n));
+    }
+    if let Ok(x) = value.as_float() {
+        return Ok(float(x));
+    }
+    if let Ok(b) = value.as_bool() {
+        return Ok(Value::from(b));
+    }
+    if let Ok(c) = value.as_char() {
+        return Ok(Value::from(c.to_string()));
+    }
+    if let Some(text) = value.read_lock::<ImmutableString>() {
+        return Ok(Value::from(text.as_str()));
+    }
+    if value.is_array() {
+        let array = value.clone().into_array().unwrap_or_default();
+        return array.iter().map(|item| convert(item, depth + 1)).collect();
+    }
+    if let Some(map) = value.read_lock::<Map>() {
+        return map
+            .iter()
+            .map(|(key, item)| Ok((key.to_string(), convert(item, depth + 1)?)))
+            .collect::<ScriptResult<serde_json::Map<_, _>>>()
+            .map(Value::Object);
+    }
+    if let Some(table) = value.clone().try_cast::<Completions>() {
+        let rows = completion_maps(&table)?;
+        return convert(&Dynamic::from(rows), depth + 1);
+    }
+    if let Some(tensor) = value.clone().try_cast::<candle_core::Tensor>() {
+        return tensor_json(&tensor);
+    }
+    if let Some(addition) = value.clone().try_cast::<ActivationAddition>() {
+        return Ok(Value::from(addition.to_string()));
+    }
+    if let Some(model) = value.clone().try_cast::<HookedTransformer>() {
+        return Ok(Value::from(model.name()));
+    }
+    Ok(Value::from(value.to_string()))
+}
+
+fn tensor_json(tensor: &candle_core::Tensor) -> ScriptResult<Value> {
+    if tensor.rank() == 0 {
+        let value = tensor.to_scalar::<f32>().script()?;
+        return Ok(float(f64::from(value)));
+    }
+    (0..tensor.dims()[0])
+        .map(|i| tensor_json(&tensor.get(i).script()?))
+        .collect()
+}
+
+fn float(value: f64) -> Value {
+    Number::from_f64(value).map_or(Value::Null, Value::Number)
+}

@@ -1,0 +1,108 @@
+//! Where in a script things are: the keys of an option map, the names of functions.
+
+use rhai::{AST, ASTNode, Expr, Position, Stmt};
+
+/// The positions of one key of a call's option map.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct KeyPlace {
+    pub key: Position,
+    pub value: Position,
+}
+
+/// Finds a key in the map that the call at `call` was written with.
+pub fn option_key(ast: &AST, call: Position, key: &str) -> Option<KeyPlace> {
+    let mut found = None;
+    ast.walk(&mut |path: &[ASTNode]| {
+        let arguments = match path.last() {
+            Some(
+                ASTNode::Expr(Expr::FnCall(f, pos) | Expr::MethodCall(f, pos))
+                | ASTNode::Stmt(Stmt::FnCall(f, pos)),
+            ) if *pos == call => &f.args,
+            _ => return true,
+        };
+        for argument in arguments {
+            if let Expr::Map(map, _) = argument {
+                for (ident, value) in &map.0 {
+                    if ident.name == key {
+                        found = Some(KeyPlace {
+                            key: ident.pos,
+                            value: value.start_position(),
+                        });
+                        return false;
+                    }
+                }
+            }
+        }
+        true
+    });
+    found
+}
+
+/// The names and defaults of all `param("name", default)` calls, in order; `complete` is false if
+/// some name is computed or a module is imported, so that there may be more.
+pub struct ParamCalls {
+    pub calls: Vec<(String, String)>,
+    pub complete: bool,
+}
+
+pub fn param_calls(ast: &AST) -> ParamCalls {
+    let mut calls: Vec<(String, String)> = Vec::new();
+    let mut complete = true;
+    ast.walk(&mut |path: &[ASTNode]| {
+        match path.last() {
+            Some(
+                ASTNode::Expr(Expr::FnCall(f, _) | Expr::MethodCall(f, _))
+                | ASTNode::Stmt(Stmt::FnCall(f, _)),
+            ) if f.name == "param" => {
+                let name = f.args.first().and_then(|a| a.get_literal_value(None));
+                let default = f.args.get(1).and_then(|a| a.get_literal_value(None));
+                match name.and_then(|name| name.into_string().ok()) {
+                    Some(name) => {
+                        let default = default.map_or("(computed)".into(), |default| {
+                            super::options::literal(&default)
+                        });
+                        if !calls.iter().any(|(known, _)| *known == name) {
+                            calls.push((name, default));
+                        }
+                    }
+                    None => complete = false,
+                }
+            }
+            Some(ASTNode::Stmt(Stmt::Import(..))) => complete = false,
+            _ => {}
+        }
+        true
+    });
+    ParamCalls { calls, complete }
+}
+
+/// How many characters the word at a column has; 1 if there is none.
+pub fn word_length(line: &str, column: usize) -> usize {
+    let mut rest = line.chars().skip(column.saturating_sub(1)).peekable();
+    match rest.peek() {
+        Some(c) if c.is_alphanumeric() || *c == '_' => rest
+            .take_while(|c| c.is_alphanumeric() || *c == '_')
+            .count(),
+        Some('"') => {
+            let mut length = 1;
+            let mut escaped = false;
+            rest.next();
+            for c in rest {
+                length += 1;
+                match c {
+                    '\\' if !escaped => escaped = true,
+                    '"' if !escaped => return length,
+                    _ => escaped = false,
+                }
+            }
+            1
+        }
+        Some('-') => {
+            rest.next();
+            1 + rest
+                .take_while(|c| c.is_alphanumeric() || *c == '.')
+                .count()
+        }
+        _ => 1,
+    }
+}

@@ -1,0 +1,403 @@
+//! rhai's errors in avec's words, with their places.
+
+use rhai::{AST, EvalAltResult, ParseErrorType, Position};
+
+use super::diagnostic::{Diagnostic, Label};
+use super::fault::{Fault, Problem};
+use super::locate::{option_key, word_length};
+use super::options::literal;
+use super::reference::Reference;
+use crate::error::count;
+use crate::suggest::nearest;
+
+/// The script that was run.
+pub struct Script<'a> {
+    pub name: &'a str,
+    pub text: &'a str,
+    /// None if it did not compile.
+    pub ast: Option<&'a AST>,
+}
+
+impl Script<'_> {
+    fn label(&self, place: Position, length: Option<usize>, text: &str) -> Option<Label> {
+        let line = place.line()?;
+        let source = self.text.lines().nth(line - 1).unwrap_or_default();
+        let column = place.position().unwrap_or(1);
+        Some(Label {
+            file: self.name.to_owned(),
+            line,
+            column,
+            length: length.unwrap_or_else(|| word_length(source, column)),
+            source: Some(source.to_owned()),
+            text: text.to_owned(),
+        })
+    }
+}
+
+/// An error of a script, told whole.
+pub fn diagnose(error: &EvalAltResult, script: &Script, reference: &Reference) -> Diagnostic {
+    match error {
+        // The error itself is told first, then where it was called from.
+        EvalAltResult::ErrorInFunctionCall(name, source, inner, pos) => {
+            let mut diagnostic = in_file(inner, source, script, reference);
+            if let Some(label) = script.label(*pos, None, &format!("called `{name}` here")) {
+                diagnostic.labels.push(label);
+            }
+            diagnostic
+        }
+        EvalAltResult::ErrorInModule(path, inner, pos) => {
+            let mut diagnostic = in_file(inner, path, script, reference);
+            if let Some(label) = script.label(*pos, None, "imported here") {
+                diagnostic.labels.push(label);
+            }
+            diagnostic
+        }
+        EvalAltResult::ErrorRuntime(value, pos) => match value.clone().try_cast::<Fault>() {
+            Some(fault) => diagnose_fault(&fault, *pos, script),
+            None => {
+                let thrown = if value.is_unit() {
+                    "the script threw an error".to_owned()
+                } else {
+                    value
+                        .read_lock::<rhai::ImmutableString>()
+                        .map_or_else(|| literal(value), |text| text.to_string())
+                };
+                simple(thrown, *pos, script)
+            }
+        },
+        other => {
+            let (message, hints) = words(other, script, reference);
+            let mut diagnostic = simple(message, other.position(), script);
+            diagnostic.hints = hints;
+            diagnostic
+        }
+    }
+}
+
+/// An error inside of another file is placed in that file's text.
+fn in_file(
+    inner: &EvalAltResult,
+    source: &str,
+    script: &Script,
+    reference: &Reference,
+) -> Diagnostic {
+    if source.is_empty() || source == script.name {
+        return diagnose(inner, script, reference);
+    }
+    let text = std::fs::read_to_string(source)
+        .or_else(|_| std::fs::read_to_string(format!("{source}.rhai")))
+        .unwrap_or_default();
+    let other = Script {
+        name: source,
+        text: &text,
+        ast: None,
+    };
+    diagnose(inner, &other, reference)
+}
+
+fn simple(message: String, place: Position, script: &Script) -> Diagnostic {
+    Diagnostic {
+        message,
+        labels: script.label(place, None, "").into_iter().collect(),
+        hints: Vec::new(),
+    }
+}
+
+fn diagnose_fault(fault: &Fault, call: Position, script: &Script) -> Diagnostic {
+    let place = |problem: &Problem, text: &str| {
+        let key = problem
+            .key
+            .as_deref()
+            // A part of a value, such as tokens[2], is placed at the whole.
+            .map(|key| key.split('[').next().unwrap_or(key));
+        let found = key
+            .zip(script.ast)
+            .and_then(|(key, ast)| option_key(ast, call, key));
+        match (found, key) {
+            (Some(found), Some(key)) if problem.at_key => {
+                script.label(found.key, Some(key.chars().count()), text)
+            }
+            (Some(found), _) => script.label(found.value, None, text),
+            _ => script.label(call, None, text),
+        }
+    };
+    if let [problem] = fault.problems.as_slice() {
+        return Diagnostic {
+            message: problem.error.message(),
+            labels: place(problem, "").into_iter().collect(),
+            hints: problem.error.hints(),
+        };
+    }
+    let mut diagnostic = Diagnostic {
+        message: format!("this call has {}", count(fault.problems.len(), "error")),
+        ..Diagnostic::default()
+    };
+    for problem in &fault.problems {
+        let mut text = problem.error.message();
+        // The hint goes with its place: a list of them below would not say which is whose.
+        if let Some(hint) = problem.error.hints().first() {
+            text.push_str("; ");
+            text.push_str(hint);
+        }
+        diagnostic.labels.extend(place(problem, &text));
+    }
+    diagnostic
+        .labels
+        .sort_by_key(|label| (label.line, label.column));
+    diagnostic
+}
+
+/// Message and hints of rhai's own errors.
+fn words(error: &EvalAltResult, script: &Script, reference: &Reference) -> (String, Vec<String>) {
+    use EvalAltResult as E;
+    let none = Vec::new();
+    match error {
+        E::ErrorParsing(kind, _) => parse_words(kind, script),
+        E::ErrorVariableNotFound(name, _) => (
+            format!("there is no variable `{name}`"),
+            did_you_mean(name, &names_in(script.text)),
+        ),
+        E::ErrorPropertyNotFound(name, _) => (format!("there is no property `{name}`"), none),
+        E::ErrorFunctionNotFound(signature, _) => unknown_function(signature, reference),
+        E::ErrorModuleNotFound(name, _) => (format!("there is no module `{name}`"), none),
+        E::ErrorMismatchDataType(expected, found, _)
+        | E::ErrorMismatchOutputType(expected, found, _) => (
+            format!(
+                "{} was expected here, and this is {}",
+                article(expected),
+                article(found)
+            ),
+            none,
+        ),
+        E::ErrorIndexingType(name, _) => (
+            format!("a value of type {} can't be indexed like this", short(name)),
+            none,
+        ),
+        E::ErrorIndexNotFound(index, _) => (
+            format!("there is nothing at index {}", literal(index)),
+            none,
+        ),
+        E::ErrorArrayBounds(0, index, _) => (
+            format!("there is no index {index}: the array is empty"),
+            none,
+        ),
+        E::ErrorArrayBounds(n, index, _) => (
+            format!(
+                "there is no index {index}: the array has {}, 0 to {}",
+                count(*n, "element"),
+                n - 1
+            ),
+            none,
+        ),
+        E::ErrorStringBounds(n, index, _) => (
+            format!(
+                "there is no index {index}: the string has {}",
+                count(*n, "character")
+            ),
+            none,
+        ),
+        E::ErrorFor(_) => (
+            "`for` needs something to go through: an array, a range, a string".into(),
+            none,
+        ),
+        E::ErrorAssignmentToConstant(name, _) => (
+            format!("`{name}` is a constant and can't be changed"),
+            vec!["make it a variable with `let`".into()],
+        ),
+        E::ErrorNonPureMethodCallOnConstant(name, _) => (
+            format!("`{name}` changes its value, and this is a constant"),
+            vec!["make it a variable with `let`".into()],
+        ),
+        E::ErrorVariableExists(name, _) => (format!("there is a variable `{name}` already"), none),
+        E::ErrorForbiddenVariable(name, _) => (format!("a variable can't be named `{name}`"), none),
+        E::ErrorArithmetic(text, _) => (lower_first(text), none),
+        E::ErrorDotExpr(text, _) => (
+            if text.is_empty() {
+                "this can't stand behind a dot".into()
+            } else {
+                lower_first(text)
+            },
+            none,
+        ),
+        E::ErrorTooManyOperations(_) => (
+            "the script ran too long without coming to an end".into(),
+            vec!["is there a loop without an end?".into()],
+        ),
+        E::ErrorStackOverflow(_) => (
+            "functions call each other too deeply".into(),
+            vec!["is there a function that calls itself without an end?".into()],
+        ),
+        E::ErrorTooManyVariables(_) => ("the script has too many variables".into(), none),
+        E::ErrorTooManyModules(_) => ("the script imports too many modules".into(), none),
+        E::ErrorDataTooLarge(what, _) => (
+            format!("too large for a script: {}", lower_first(what)),
+            none,
+        ),
+        other => (lower_first(&without_position(&other.to_string())), none),
+    }
+}
+
+fn parse_words(kind: &ParseErrorType, script: &Script) -> (String, Vec<String>) {
+    use ParseErrorType as P;
+    let none = Vec::new();
+    match kind {
+        P::UnexpectedEOF => (
+            "the script ends in the middle of something".into(),
+            vec!["is a bracket, a brace or a string still open?".into()],
+        ),
+        P::MissingToken(token, what) => (
+            format!("`{token}` is missing here {}", lower_first(what)),
+            none,
+        ),
+        P::UnknownOperator(op) => (format!("`{op}` is not an operator"), none),
+        P::Reserved(word) => (
+            format!("`{word}` is a word that the language keeps for itself"),
+            vec!["use another name, or write it as a string: \"..\"".into()],
+        ),
+        P::VariableUndefined(name) => (
+            format!("there is no variable `{name}`"),
+            did_you_mean(name, &names_in(script.text)),
+        ),
+        P::ModuleUndefined(name) => (format!("there is no module `{name}`"), none),
+        P::DuplicatedProperty(name) => (format!("`{name}` is given twice"), none),
+        P::AssignmentToConstant(name) => (
+            format!("`{name}` is a constant and can't be changed"),
+            vec!["make it a variable with `let`".into()],
+        ),
+        P::ExprExpected(_) => ("an expression was expected here".into(), none),
+        P::LiteralTooLarge(what, _) => (
+            format!("too large for a script: {}", lower_first(what)),
+            none,
+        ),
+        P::ExprTooDeep => ("this expression is nested too deeply".into(), none),
+        other => (lower_first(&other.to_string()), none),
+    }
+}
+
+/// `name (type, type)` as rhai writes calls that fit no function.
+fn unknown_function(signature: &str, reference: &Reference) -> (String, Vec<String>) {
+    let (name, types) = match signature.split_once(" (") {
+        Some((name, types)) => (name, types.trim_end_matches(')')),
+        None => (signature, ""),
+    };
+    let name = name.rsplit("::").next().unwrap_or(name);
+    if let Some(property) = name.strip_prefix("get$").or(name.strip_prefix("set$")) {
+        let owner = types.split(',').next().unwrap_or_default();
+        return (
+            format!(
+                "a value of type {} has no property `{property}`",
+                short(owner)
+            ),
+            did_you_mean(property, &reference.properties()),
+        );
+    }
+    if name.starts_with("index$") {
+        let owner = types.split(',').next().unwrap_or_default();
+        return (
+            format!(
+                "a value of type {} can't be indexed like this",
+                short(owner)
+            ),
+            Vec::new(),
+        );
+    }
+    let types: Vec<String> = types
+        .split(", ")
+        .filter(|t| !t.is_empty())
+        .map(short)
+        .collect();
+    let operator = !name
+        .chars()
+        .next()
+        .is_some_and(|c| c.is_alphabetic() || c == '_');
+    if operator {
+        return (
+            match types.as_slice() {
+                [one] => format!("`{name}` can't be used on {one}"),
+                _ => format!("`{name}` can't be used between {}", types.join(" and ")),
+            },
+            Vec::new(),
+        );
+    }
+    let forms = reference.signatures(name);
+    if forms.is_empty() {
+        return (
+            format!("there is no function `{name}`"),
+            did_you_mean(name, &reference.names()),
+        );
+    }
+    (
+        format!("`{name}` can't be called with ({})", types.join(", ")),
+        forms
+            .into_iter()
+            .map(|form| format!("it is {form}"))
+            .collect(),
+    )
+}
+
+fn did_you_mean(name: &str, known: &[String]) -> Vec<String> {
+    nearest(name, known)
+        .map(|close| format!("did you mean `{close}`?"))
+        .into_iter()
+        .collect()
+}
+
+/// The names that a script introduces.
+fn names_in(text: &str) -> Vec<String> {
+    let mut names = Vec::new();
+    let mut words = text.split(|c: char| !(c.is_alphanumeric() || c == '_'));
+    while let Some(word) = words.next() {
+        if matches!(word, "let" | "const" | "for")
+            && let Some(name) = words.next()
+            && !name.is_empty()
+        {
+            names.push(name.to_owned());
+        }
+    }
+    names
+}
+
+/// A type's name as scripts know it.
+pub fn short(name: &str) -> String {
+    let name = name.trim().trim_start_matches("&mut ");
+    match name {
+        "i64" => "integer".into(),
+        "f64" => "number".into(),
+        "()" => "()".into(),
+        "&str" | "String" | "ImmutableString" | "string" => "string".into(),
+        "map" | "Map" => "object map".into(),
+        "Array" => "array".into(),
+        "Dynamic" => "any".into(),
+        _ if name.ends_with("HookedTransformer") => "Model".into(),
+        _ if name.ends_with("ActivationCache") => "Cache".into(),
+        _ => name.rsplit("::").next().unwrap_or(name).to_owned(),
+    }
+}
+
+fn article(name: &str) -> String {
+    let name = short(name);
+    match name.chars().next() {
+        Some(c) if "aeiou".contains(c.to_ascii_lowercase()) => format!("an {name}"),
+        Some('(') | None => name,
+        Some(_) => format!("a {name}"),
+    }
+}
+
+fn lower_first(text: &str) -> String {
+    let mut chars = text.chars();
+    match chars.next() {
+        // "I" and names in capitals stay.
+        Some(first) if chars.clone().next().is_some_and(|c| c.is_lowercase()) => {
+            first.to_lowercase().chain(chars).collect()
+        }
+        _ => text.to_owned(),
+    }
+}
+
+/// rhai ends its messages with " (line L, position C)".
+fn without_position(text: &str) -> String {
+    match text.rfind(" (line ") {
+        Some(at) => text[..at].to_owned(),
+        None => text.to_owned(),
+    }
+}

@@ -1,0 +1,79 @@
+//! `import "lib/x"`: modules come from the script's own folder and the folders in it, and from
+//! nowhere else.
+
+use std::path::{Component, Path, PathBuf};
+
+use rhai::module_resolvers::FileModuleResolver;
+use rhai::{Engine, EvalAltResult, ModuleResolver, Position, Shared};
+
+use crate::error::Error;
+
+pub struct FolderResolver {
+    root: Option<PathBuf>,
+    files: FileModuleResolver,
+}
+
+impl FolderResolver {
+    /// Modules below `root`; none at all without one.
+    pub fn new(root: Option<&Path>) -> Self {
+        let root = root.map(Path::to_owned);
+        Self {
+            files: FileModuleResolver::new_with_path(root.clone().unwrap_or_default()),
+            root,
+        }
+    }
+
+    /// Why a module may not be imported, if so.
+    fn refusal(&self, path: &str) -> Option<Error> {
+        let Some(root) = &self.root else {
+            return Some(Error::other(
+                "there is nothing to import from: this script is not in a folder",
+            ));
+        };
+        let plain = Path::new(path)
+            .components()
+            .all(|part| matches!(part, Component::Normal(_)));
+        if !plain || path.is_empty() {
+            return Some(
+                Error::other(format!(
+                    "the module {path:?} is outside of the script's folder"
+                ))
+                .hint("scripts import only from their own folder: import \"lib/x\" as x"),
+            );
+        }
+        let file = root.join(format!("{path}.rhai"));
+        if !file.is_file() {
+            return Some(Error::other(format!(
+                "there is no module {path:?}: no file {}",
+                file.display()
+            )));
+        }
+        // A link must not lead outside either.
+        let inside = match (file.canonicalize(), root.canonicalize()) {
+            (Ok(file), Ok(root)) => file.starts_with(root),
+            _ => false,
+        };
+        (!inside).then(|| {
+            Error::other(format!(
+                "the module {path:?} is a link that leads out of the script's folder"
+            ))
+        })
+    }
+}
+
+impl ModuleResolver for FolderResolver {
+    fn resolve(
+        &self,
+        engine: &Engine,
+        source: Option<&str>,
+        path: &str,
+        pos: Position,
+    ) -> Result<Shared<rhai::Module>, Box<EvalAltResult>> {
+        if let Some(error) = self.refusal(path) {
+            let mut error: Box<EvalAltResult> = error.into();
+            error.set_position(pos);
+            return Err(error);
+        }
+        self.files.resolve(engine, source, path, pos)
+    }
+}
