@@ -36,21 +36,27 @@ impl Diagnostic {
             .max()
             .unwrap_or(1);
         let margin = " ".repeat(digits);
+        let mut before: Option<&Label> = None;
         for label in &self.labels {
-            out.push_str(&format!(
-                "\n{margin}{} {}:{}:{}",
-                painter.blue("-->"),
-                label.file,
-                label.line,
-                label.column
-            ));
+            // Several places in one line share it.
+            let same_line = before.is_some_and(|b| b.file == label.file && b.line == label.line);
+            before = Some(label);
+            if !same_line {
+                out.push_str(&format!(
+                    "\n{margin}{} {}:{}:{}",
+                    painter.blue("-->"),
+                    label.file,
+                    label.line,
+                    label.column
+                ));
+            }
             let Some(source) = &label.source else {
                 continue;
             };
             let bar = painter.blue("|");
             // Tabs are one column in the count and many on the screen.
             let shown: String = source.replace('\t', "    ");
-            let before: String = source
+            let indent: String = source
                 .chars()
                 .take(label.column.saturating_sub(1))
                 .collect::<String>()
@@ -62,10 +68,12 @@ impl Diagnostic {
                 .collect();
             let carets = "^".repeat(display_width(&marked).max(1));
             let number = painter.blue(&format!("{:>digits$}", label.line));
-            out.push_str(&format!("\n{margin} {bar}\n{number} {bar} {shown}\n"));
+            if !same_line {
+                out.push_str(&format!("\n{margin} {bar}\n{number} {bar} {shown}"));
+            }
             out.push_str(&format!(
-                "{margin} {bar} {}{}",
-                " ".repeat(display_width(&before)),
+                "\n{margin} {bar} {}{}",
+                " ".repeat(display_width(&indent)),
                 painter.red(&carets)
             ));
             if !label.text.is_empty() {

@@ -15,7 +15,9 @@ pub struct Fault {
 #[derive(Debug, Clone)]
 pub struct Problem {
     pub error: Error,
-    pub key: Option<String>,
+    /// The option that the error is about. Several, if functions name it differently: the first
+    /// that the call has is meant.
+    pub keys: Vec<String>,
     /// Whether the fault is the key itself rather than its value.
     pub at_key: bool,
 }
@@ -23,19 +25,33 @@ pub struct Problem {
 impl From<Error> for Fault {
     /// An error that names a value is about the option of that name.
     fn from(error: Error) -> Self {
-        let key = match error.kind() {
+        let keys: Vec<String> = match error.kind() {
             ErrorKind::InvalidValue { name, .. } | ErrorKind::WrongType { name, .. } => {
-                Some(name.clone())
+                vec![name.clone()]
             }
-            _ => None,
+            kind => about(kind).iter().map(|key| (*key).to_owned()).collect(),
         };
         Self {
             problems: vec![Problem {
                 error,
-                key,
+                keys,
                 at_key: false,
             }],
         }
+    }
+}
+
+/// The options that can be behind an error of the library, which knows nothing of options.
+fn about(kind: &ErrorKind) -> &'static [&'static str] {
+    match kind {
+        ErrorKind::LayerOutOfRange { .. } => &["act_name", "activation_additions"],
+        ErrorKind::VectorLongerThanPrompt { .. } => &["activation_additions"],
+        ErrorKind::PromptTooLong { .. } => &["prompt", "prompt_batch", "input"],
+        ErrorKind::ContextExceeded { .. } => &["tokens_to_generate", "max_new_tokens"],
+        ErrorKind::EmptyPromptBatch => &["prompt_batch"],
+        ErrorKind::TokenOutOfRange { .. } => &["custom_pad_id", "tokens", "input"],
+        ErrorKind::PromptXorTokens { both: true } => &["tokens"],
+        _ => &[],
     }
 }
 

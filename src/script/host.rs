@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use rhai::{AST, Dynamic, Engine, EvalAltResult, OptimizationLevel, Scope};
 
@@ -169,8 +170,19 @@ fn harden(engine: &mut Engine) {
 /// Gives the engine its session: for bindings, for output, and for stopping.
 fn connect(engine: &mut Engine, session: &Arc<Session>) {
     engine.set_default_tag(Dynamic::from(session.clone()));
+    // Printing can't fail in rhai, so a closed pipe is noted, and ends the script at its next step.
+    let closed = Arc::new(AtomicBool::new(false));
+    let (output, flag) = (session.output.clone(), closed.clone());
+    engine.on_print(move |text| flag.store(output.line(text).is_err(), Ordering::Relaxed));
+    let (output, flag) = (session.output.clone(), closed.clone());
+    engine.on_debug(move |text, _, _| flag.store(output.line(text).is_err(), Ordering::Relaxed));
     let cancel = session.cancel.clone();
-    engine.on_progress(move |_| cancel.is_raised().then_some(Dynamic::UNIT));
+    engine.on_progress(move |_| {
+        if closed.load(Ordering::Relaxed) {
+            return Some(Dynamic::from(BrokenPipe));
+        }
+        cancel.is_raised().then_some(Dynamic::UNIT)
+    });
 }
 
 /// A script's text, or why it can't be read.

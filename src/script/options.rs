@@ -200,7 +200,7 @@ impl Decoder {
                     };
                     self.problems.push(Problem {
                         error,
-                        key: None,
+                        keys: Vec::new(),
                         at_key: false,
                     });
                     return None;
@@ -221,7 +221,7 @@ impl Decoder {
             Err(error) => {
                 self.problems.push(Problem {
                     error,
-                    key: Some(name.to_owned()),
+                    keys: vec![name.to_owned()],
                     at_key: false,
                 });
                 None
@@ -241,7 +241,7 @@ impl Decoder {
             .context(self.function);
             self.problems.push(Problem {
                 error,
-                key: Some(key.to_string()),
+                keys: vec![key.to_string()],
                 at_key: true,
             });
         }

@@ -84,11 +84,15 @@ fn in_file(
     if source.is_empty() || source == script.name {
         return diagnose(inner, script, reference);
     }
-    let text = std::fs::read_to_string(source)
-        .or_else(|_| std::fs::read_to_string(format!("{source}.rhai")))
-        .unwrap_or_default();
+    // Modules go by their name within the script's folder.
+    let folder = std::path::Path::new(script.name).parent();
+    let file = folder
+        .unwrap_or(std::path::Path::new(""))
+        .join(format!("{source}.rhai"));
+    let text = std::fs::read_to_string(&file).unwrap_or_default();
+    let name = file.display().to_string();
     let other = Script {
-        name: source,
+        name: &name,
         text: &text,
         ast: None,
     };
@@ -105,20 +109,18 @@ fn simple(message: String, place: Position, script: &Script) -> Diagnostic {
 
 fn diagnose_fault(fault: &Fault, call: Position, script: &Script) -> Diagnostic {
     let place = |problem: &Problem, text: &str| {
-        let key = problem
-            .key
-            .as_deref()
+        let found = problem.keys.iter().find_map(|key| {
             // A part of a value, such as tokens[2], is placed at the whole.
-            .map(|key| key.split('[').next().unwrap_or(key));
-        let found = key
-            .zip(script.ast)
-            .and_then(|(key, ast)| option_key(ast, call, key));
-        match (found, key) {
-            (Some(found), Some(key)) if problem.at_key => {
+            let key = key.split('[').next().unwrap_or(key);
+            let place = option_key(script.ast?, call, key)?;
+            Some((key, place))
+        });
+        match found {
+            Some((key, found)) if problem.at_key => {
                 script.label(found.key, Some(key.chars().count()), text)
             }
-            (Some(found), _) => script.label(found.value, None, text),
-            _ => script.label(call, None, text),
+            Some((_, found)) => script.label(found.value, None, text),
+            None => script.label(call, None, text),
         }
     };
     if let [problem] = fault.problems.as_slice() {
@@ -151,6 +153,13 @@ fn diagnose_fault(fault: &Fault, call: Position, script: &Script) -> Diagnostic 
 fn words(error: &EvalAltResult, script: &Script, reference: &Reference) -> (String, Vec<String>) {
     use EvalAltResult as E;
     let none = Vec::new();
+    let text = error.to_string();
+    if let Some((_, rest)) = text.split_once("nknown property '") {
+        // "..n_layer' - a getter is not registered for type 'Model'"
+        let mut parts = rest.split('\'');
+        let property = parts.next().unwrap_or_default();
+        return no_property(parts.nth(1).unwrap_or_default(), property, reference);
+    }
     match error {
         E::ErrorParsing(kind, _) => parse_words(kind, script),
         E::ErrorVariableNotFound(name, _) => (
@@ -283,13 +292,7 @@ fn unknown_function(signature: &str, reference: &Reference) -> (String, Vec<Stri
     let name = name.rsplit("::").next().unwrap_or(name);
     if let Some(property) = name.strip_prefix("get$").or(name.strip_prefix("set$")) {
         let owner = types.split(',').next().unwrap_or_default();
-        return (
-            format!(
-                "a value of type {} has no property `{property}`",
-                short(owner)
-            ),
-            did_you_mean(property, &reference.properties()),
-        );
+        return no_property(owner, property, reference);
     }
     if name.starts_with("index$") {
         let owner = types.split(',').next().unwrap_or_default();
@@ -335,6 +338,16 @@ fn unknown_function(signature: &str, reference: &Reference) -> (String, Vec<Stri
     )
 }
 
+fn no_property(owner: &str, property: &str, reference: &Reference) -> (String, Vec<String>) {
+    (
+        format!(
+            "a value of type {} has no property `{property}`",
+            short(owner)
+        ),
+        did_you_mean(property, &reference.properties()),
+    )
+}
+
 fn did_you_mean(name: &str, known: &[String]) -> Vec<String> {
     nearest(name, known)
         .map(|close| format!("did you mean `{close}`?"))
@@ -360,6 +373,8 @@ fn names_in(text: &str) -> Vec<String> {
 /// A type's name as scripts know it.
 pub fn short(name: &str) -> String {
     let name = name.trim().trim_start_matches("&mut ");
+    // "Tensor [range]" is how rhai writes an index of a wrong type.
+    let name = name.split(" [").next().unwrap_or(name);
     match name {
         "i64" => "integer".into(),
         "f64" => "number".into(),

@@ -33,7 +33,7 @@ impl Reference {
             None,
             |info| {
                 let meta = info.metadata;
-                (meta.access == FnAccess::Public && !meta.comments.is_empty()).then(|| {
+                (meta.access == FnAccess::Public).then(|| {
                     let params: Vec<(String, String)> = meta
                         .params_info
                         .iter()
@@ -53,7 +53,11 @@ impl Reference {
             },
             false,
         );
-        for (name, params, returns, doc) in found {
+        // Forms without a doc belong to the documented one of their name.
+        let (documented, bare): (Vec<_>, Vec<_>) = found
+            .into_iter()
+            .partition(|(_, _, _, doc)| !doc.is_empty());
+        for (name, params, returns, doc) in documented.into_iter().chain(bare) {
             let doc = clean(&doc);
             let (name, is_property) = match name.strip_prefix("get$") {
                 Some(property) => (property.to_owned(), true),
@@ -76,10 +80,11 @@ impl Reference {
             match functions.iter_mut().find(|f| f.name == name) {
                 Some(function) => {
                     function.signatures.push(signature);
-                    if !function.doc.contains(&doc) {
+                    if !doc.is_empty() && !function.doc.contains(&doc) {
                         function.doc = format!("{}\n\n{doc}", function.doc);
                     }
                 }
+                None if doc.is_empty() => {}
                 None => functions.push(Function {
                     options: OPTION_TABLES
                         .iter()

@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use rhai::Dynamic;
 use rhai::plugin::*;
-use rhai::{Dynamic, Engine, ImmutableString};
 
 use crate::script::fault::{Fault, IntoScript, ScriptResult};
 use crate::script::json;
@@ -94,31 +94,4 @@ pub mod functions {
     pub fn sleep_int(ctx: NativeCallContext, seconds: i64) -> ScriptResult<()> {
         sleep_float(ctx, seconds as f64)
     }
-}
-
-/// `print` and `debug` write to the session's output. rhai's own hooks for them can't fail, and
-/// a closed pipe must end the script.
-pub fn register_output(engine: &mut Engine) {
-    engine.on_print(|_| {}).on_debug(|_, _, _| {});
-    engine
-        .register_fn("print", |ctx: NativeCallContext, value: Dynamic| {
-            print(&ctx, value, "to_string")
-        })
-        .register_fn("debug", |ctx: NativeCallContext, value: Dynamic| {
-            print(&ctx, value, "to_debug")
-        })
-        .register_fn("print", |ctx: NativeCallContext| {
-            Session::of(&ctx)?.output.line("")
-        });
-}
-
-fn print(ctx: &NativeCallContext, value: Dynamic, how: &str) -> ScriptResult<()> {
-    let text = match value.try_cast_result::<ImmutableString>() {
-        Ok(text) if how == "to_string" => text,
-        Ok(text) => format!("{text:?}").into(),
-        Err(value) => ctx
-            .call_native_fn::<ImmutableString>(how, (value.clone(),))
-            .unwrap_or_else(|_| value.to_string().into()),
-    };
-    Session::of(ctx)?.output.line(&text)
 }

@@ -54,5 +54,4 @@ pub fn register(engine: &mut Engine) {
         .register_global_module(exported_module!(steering::functions).into())
         .register_global_module(exported_module!(completions::functions).into())
         .register_global_module(exported_module!(magnitudes::functions).into());
-    general::register_output(engine);
 }

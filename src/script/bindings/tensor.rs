@@ -70,7 +70,7 @@ fn index(tensor: &Tensor, i: i64) -> ScriptResult<Tensor> {
     let at = if i < 0 { i + n } else { i };
     if !(0..n).contains(&at) {
         return Err(Error::other(format!(
-            "there is no index {i}: the first axis has {n} entries, of shape {:?}",
+            "there is no index {i}: the first axis of shape {:?} has length {n}",
             tensor.dims()
         ))
         .into());
