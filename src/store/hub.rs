@@ -296,6 +296,9 @@ impl<'o> Hub<'o> {
     }
 
     fn unreachable(&self, reason: &str) -> Error {
+        // "io: Connection refused (os error 111)"
+        let reason = reason.trim_start_matches("io: ");
+        let reason = reason.split(" (os error").next().unwrap_or(reason);
         Error::new(ErrorKind::Download {
             what: self.id.clone(),
             reason: format!("{} can't be reached: {reason}", self.endpoint),

@@ -1,0 +1,259 @@
+//! The command line: what it prints, and how it ends.
+
+mod support;
+
+use support::{Program, Ran};
+
+#[test]
+fn version_and_help() {
+    assert_eq!(
+        Program::new(["--version"]).succeeds(),
+        format!("avec {}\n", env!("CARGO_PKG_VERSION"))
+    );
+    let help = Program::new(["--help"]).succeeds();
+    for word in [
+        "--param",
+        "--offline",
+        "--threads",
+        "--quiet",
+        "--color",
+        "info",
+        "doc",
+        "run",
+    ] {
+        assert!(help.contains(word), "{word} is missing in\n{help}");
+    }
+}
+
+#[test]
+fn without_a_script() {
+    Program::new([]).fails(
+        2,
+        "avec needs a script: avec scripts/basic_functionality.rhai\n`avec --help` tells what else it takes",
+    );
+    let ran = Program::new(["--colour"]).run();
+    assert_eq!(ran.status, Some(2));
+    assert!(ran.stderr.contains("--color"), "{}", ran.stderr);
+}
+
+#[test]
+fn the_long_form_and_standard_input() {
+    let script = "print(1 + 1);";
+    let long = Program::new(["run", "a.rhai"]).file("a.rhai", script);
+    assert_eq!(long.succeeds(), "2\n");
+    assert_eq!(Program::new(["-"]).stdin(script).succeeds(), "2\n");
+    Program::new(["-"]).stdin("print(x);").fails(
+        1,
+        "error: there is no variable `x`\n --> -:1:7\n  |\n1 | print(x);\n  |       ^",
+    );
+}
+
+#[test]
+fn parameters_take_the_default_s_type() {
+    let script = "print(param(\"n\", 1) + 1); print(param(\"x\", 1.5)); print(param(\"s\", \"a\")); print(param(\"b\", true));";
+    let program = || Program::new(["a.rhai"]).file("a.rhai", script);
+    assert_eq!(program().succeeds(), "2\n1.5\na\ntrue\n");
+    let set = program()
+        .arg("-p")
+        .arg("n=2.5")
+        .arg("-p")
+        .arg("x=2")
+        .arg("--param")
+        .arg("s=1=2")
+        .arg("-p")
+        .arg("b=false");
+    assert_eq!(set.succeeds(), "3.5\n2\n1=2\nfalse\n");
+}
+
+#[test]
+fn info_tells_header_and_parameters() {
+    let script = "//! A title.\n//!\n//! More of it.\nlet m = param(\"model\", \"demo\");\nlet c = param(\"coeff\", 5);\n";
+    let program = Program::new(["info", "a.rhai"]).file("a.rhai", script);
+    assert_eq!(
+        program.succeeds(),
+        "A title.\n\nMore of it.\n\nparameters (-p name=value):\n  model  \"demo\"\n  coeff  5\n"
+    );
+}
+
+#[test]
+fn doc_is_what_help_prints() {
+    let doc = Program::new(["doc", "x_vector"]).succeeds();
+    let help = Program::script("help(\"x_vector\");").succeeds();
+    assert_eq!(doc, help);
+    assert!(
+        doc.starts_with("x_vector(options: object map) -> array\n"),
+        "{doc}"
+    );
+    assert!(
+        doc.contains("  pad_method     \"tokens_right\" or \"tokens_left\"; optional\n"),
+        "{doc}"
+    );
+    Program::new(["doc", "x_vectr"]).fails(
+        1,
+        "error: there is no function named `x_vectr`\n  = help: did you mean `x_vector`?\n  = help: help() lists them all",
+    );
+}
+
+const COMPARE: &str = "print_n_comparisons(#{ model: load_model(\"demo\"), prompt: \"I think\", num_comparisons: 1, tokens_to_generate: 3 });";
+
+#[test]
+fn pipes_get_plain_text_and_terminals_colour() {
+    let plain = Program::script(COMPARE).succeeds();
+    assert!(!plain.contains('\x1b'));
+    assert!(
+        plain.lines().all(|line| line.chars().count() == 100),
+        "{plain}"
+    );
+    let forced = Program::script(COMPARE)
+        .arg("--color")
+        .arg("always")
+        .succeeds();
+    assert!(forced.contains("\x1b[1mI think\x1b[0m"), "{forced}");
+    let never = Program::script(COMPARE)
+        .env("NO_COLOR", "1")
+        .env("CLICOLOR_FORCE", "1");
+    assert!(!never.succeeds().contains('\x1b'));
+    let narrow = Program::script(COMPARE).env("COLUMNS", "60").succeeds();
+    assert!(
+        narrow.lines().all(|line| line.chars().count() == 60),
+        "{narrow}"
+    );
+}
+
+#[test]
+fn the_demo_model_says_what_it_is() {
+    let program =
+        Program::new(["a.rhai"]).file("a.rhai", "load_model(\"demo\"); load_model(\"demo\");");
+    assert_eq!(
+        program.run(),
+        Ran {
+            status: Some(0),
+            stdout: String::new(),
+            stderr: "avec: this is the demo model, a toy that writes simple sentences; for a real one: -p model=gpt2 (or gpt2-xl)\n".into(),
+        }
+    );
+    assert_eq!(program.arg("--quiet").run().stderr, "");
+}
+
+#[test]
+fn json_has_all_digits_and_no_surprises() {
+    let script = r#"
+        let m = load_model("demo");
+        print(to_json(#{ b: [1, 2.5, 0.1 + 0.2], a: "x\ny", c: (), d: true, e: 1.0 / 0.0, f: 0.0 / 0.0 }));
+        let t = gen_using_model(#{ model: m, prompt_batch: ["I think"], tokens_to_generate: 2 });
+        print(to_json(t));
+        print(to_json(m.logits("I").shape));
+        print(to_json(m.logits("I")[0][0] * 0 + 1).len() > 1000);
+    "#;
+    let out = Program::script(script).succeeds();
+    let lines: Vec<&str> = out.lines().collect();
+    assert_eq!(
+        lines[0],
+        r#"{"a":"x\ny","b":[1,2.5,0.30000000000000004],"c":null,"d":true,"e":null,"f":null}"#
+    );
+    let rows: serde_json::Value = serde_json::from_str(lines[1]).unwrap();
+    let keys: Vec<&String> = rows[0].as_object().unwrap().keys().collect();
+    assert_eq!(
+        keys,
+        [
+            "clean_loss",
+            "completions",
+            "is_modified",
+            "loss",
+            "prompts"
+        ]
+    );
+    assert_eq!(rows[0]["loss"], rows[0]["clean_loss"]);
+    assert_eq!(lines[2], "[1,2,1536]");
+}
+
+#[test]
+fn tensors_calculate() {
+    let script = r#"
+        let t = load_model("demo").run_with_cache("I think", "resid_pre0")["resid_pre0"];
+        print(t.shape);
+        let row = t[0][-1];
+        print((row * 2 - row - row).norm());
+        print((1 + row - 1.0 - row).sum().to_float() < 1e-3);
+        print((row / row).sum());
+        print((-row + row).norm());
+        let p = load_model("demo").logits("I")[0][-1].softmax();
+        print((p.sum() - 1.0).abs() < 1e-4);
+        print(p.log_softmax().shape);
+        print(p.flatten().to_array().len());
+        print(p[0] > 0.0);
+    "#;
+    assert_eq!(
+        Program::script(script).succeeds(),
+        "[1, 3, 128]\n0.0\ntrue\n128.0\n0.0\ntrue\n[1536]\n1536\ntrue\n"
+    );
+}
+
+#[test]
+fn nobody_reading_is_no_error() {
+    let program = Program::new(["a.rhai"]).file("a.rhai", "for i in 0..1000000 { print(i); }");
+    let mut child = program
+        .command()
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(String::from_utf8_lossy(&output.stderr), "");
+    assert_eq!(output.status.code(), Some(0));
+}
+
+#[test]
+fn eval_is_not_to_be_had_and_loops_can_not_recurse_for_ever() {
+    let ran = Program::script("eval(\"1\");").run();
+    assert_eq!(ran.status, Some(1));
+    let ran = Program::script("fn f(n) { f(n + 1) } f(0);").run();
+    assert_eq!(ran.status, Some(1));
+    assert!(
+        ran.stderr.contains("functions call each other too deeply"),
+        "{}",
+        ran.stderr
+    );
+}
+
+/// Ctrl-C stops a generation within a token, says so and exits 130.
+#[cfg(unix)]
+#[test]
+fn an_interrupt_stops_the_work() {
+    for work in [
+        "let m = load_model(\"demo\"); loop { n_comparisons(#{ model: m, prompt: \"I\", num_comparisons: 5000, tokens_to_generate: 120 }); }",
+        "loop { }",
+        "sleep(1000);",
+    ] {
+        // The script can't catch it.
+        let script = format!("print(\"ready\"); try {{ {work} }} catch {{ print(\"caught\"); }}");
+        let program = Program::script(&script);
+        let mut child = program
+            .command()
+            .stdout(std::process::Stdio::piped())
+            .stderr(std::process::Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut out = std::io::BufReader::new(child.stdout.take().unwrap());
+        let mut line = String::new();
+        std::io::BufRead::read_line(&mut out, &mut line).unwrap();
+        assert_eq!(line, "ready\n");
+        std::thread::sleep(std::time::Duration::from_millis(300));
+        let pid = child.id().to_string();
+        let sent = std::process::Command::new("kill")
+            .args(["-INT", &pid])
+            .status();
+        assert!(sent.unwrap().success());
+        let output = child.wait_with_output().unwrap();
+        assert_eq!(
+            String::from_utf8_lossy(&output.stderr),
+            "interrupted\n",
+            "{work}"
+        );
+        assert_eq!(output.status.code(), Some(130));
+        let mut rest = String::new();
+        std::io::Read::read_to_string(&mut out, &mut rest).unwrap();
+        assert_eq!(rest, "");
+    }
+}

@@ -1,0 +1,460 @@
+//! What must hold whatever the numbers are: steering that does nothing, hooks that leave no trace,
+//! texts that depend on nothing but their seed and prompt.
+
+mod support;
+
+use avec::analysis::{
+    Comparison, CompletionOptions, InjectionMode, forward_with_activation_additions,
+    gen_using_activation_additions, n_comparisons,
+};
+use avec::steering::{ActivationAddition, Injection, PadMethod, XVector, x_vector};
+use avec::transformer::{
+    Arm, GenerateOptions, HookName, HookedTransformer, Hooks, NamesFilter, Phase, Processing, Rng,
+    RowKey, Sampling, Site,
+};
+use candle_core::Tensor;
+use proptest::prelude::*;
+use support::tiny;
+
+fn values(tensor: &Tensor) -> Vec<f32> {
+    tensor.flatten_all().unwrap().to_vec1().unwrap()
+}
+
+#[track_caller]
+fn assert_near(a: &Tensor, b: &Tensor) {
+    assert_eq!(a.dims(), b.dims());
+    for (a, b) in values(a).iter().zip(values(b)) {
+        assert!(
+            *a == b || (a - b).abs() <= 1e-4 * b.abs().max(1.0),
+            "{a} {b}"
+        );
+    }
+}
+
+fn pair(coeff: f64, first: &str, second: &str, layer: usize) -> Vec<ActivationAddition> {
+    let options = XVector {
+        prompt1: first.into(),
+        prompt2: second.into(),
+        coeff,
+        act_name: HookName::resid_pre(layer),
+        pad_method: None,
+        custom_pad_id: None,
+    };
+    x_vector(&options, None).unwrap().to_vec()
+}
+
+fn forward(model: &HookedTransformer, additions: &[ActivationAddition]) -> Tensor {
+    let tokens = model
+        .to_tokens("I hate you because you never listen")
+        .unwrap();
+    forward_with_activation_additions(
+        model,
+        &tokens,
+        additions,
+        Injection::default(),
+        InjectionMode::Overlay,
+    )
+    .unwrap()
+}
+
+fn sampled(n: usize, rng: Rng) -> CompletionOptions {
+    CompletionOptions {
+        generate: GenerateOptions {
+            max_new_tokens: n,
+            sampling: Sampling {
+                top_p: Some(0.9),
+                freq_penalty: 0.5,
+                ..Sampling::default()
+            },
+            seed: 11,
+            rng,
+            stop_at_eos: false,
+            losses: true,
+        },
+        ..CompletionOptions::default()
+    }
+}
+
+fn complete(
+    model: &HookedTransformer,
+    prompts: &[&str],
+    additions: &[ActivationAddition],
+    options: &CompletionOptions,
+) -> Vec<Vec<u32>> {
+    let prompts: Vec<String> = prompts.iter().map(|p| (*p).to_owned()).collect();
+    gen_using_activation_additions(model, &prompts, additions, options, &mut |_, _, _| {})
+        .unwrap()
+        .rows()
+        .iter()
+        .map(|row| row.tokens.clone())
+        .collect()
+}
+
+#[test]
+fn a_coefficient_of_zero_changes_nothing() {
+    let model = tiny(Processing::Default);
+    let clean = forward(&model, &[]);
+    let steered = forward(&model, &pair(0.0, "Love", "Hate", 1));
+    assert_eq!(values(&clean), values(&steered));
+}
+
+#[test]
+fn a_reversed_x_vector_with_the_sign_flipped_is_the_same() {
+    let model = tiny(Processing::Default);
+    let one = forward(&model, &pair(3.0, "Love", "I hate you", 1));
+    let other = forward(&model, &pair(-3.0, "I hate you", "Love", 1));
+    assert_near(&one, &other);
+}
+
+#[test]
+fn a_padded_x_vector_is_exactly_zero_at_bos() {
+    let model = tiny(Processing::Default);
+    for method in [PadMethod::TokensRight, PadMethod::TokensLeft] {
+        let options = XVector {
+            prompt1: "I love you".into(),
+            prompt2: "Hate".into(),
+            coeff: 4.0,
+            act_name: HookName::resid_pre(2),
+            pad_method: Some(method),
+            custom_pad_id: Some(0),
+        };
+        let additions = x_vector(&options, Some(&model)).unwrap();
+        let tokens: Vec<Vec<u32>> = additions
+            .iter()
+            .map(|addition| addition.tokens(&model).unwrap())
+            .collect();
+        assert_eq!(tokens[0].len(), tokens[1].len());
+        // An id of 0 is honoured, and stands where the method says.
+        let bos = model.tokenizer().bos();
+        match method {
+            PadMethod::TokensRight => assert_eq!(tokens[1].last(), Some(&0)),
+            PadMethod::TokensLeft => assert_eq!(tokens[1][..2], [bos, 0]),
+        }
+        let magnitudes = avec::analysis::steering_vec_magnitudes(&additions, &model).unwrap();
+        assert_eq!(magnitudes[0], 0.0);
+        assert!(magnitudes[1..].iter().all(|m| *m > 0.0));
+    }
+}
+
+#[test]
+fn additions_from_a_prompt_never_equal_those_from_tokens() {
+    let model = tiny(Processing::Default);
+    let name = HookName::resid_pre(1);
+    let prompt = ActivationAddition::new(Some("Love".into()), None, 2.0, name).unwrap();
+    let tokens = model.to_tokens("Love").unwrap();
+    let same = ActivationAddition::new(None, Some(tokens), 2.0, name).unwrap();
+    assert_ne!(prompt, same);
+    assert_eq!(prompt, prompt.clone());
+    let other = ActivationAddition {
+        coeff: 3.0,
+        ..prompt.clone()
+    };
+    assert_ne!(prompt, other);
+}
+
+#[test]
+fn hooks_leave_no_trace() {
+    let model = tiny(Processing::Default);
+    let tokens = model.to_tokens("I hate you").unwrap();
+    let before = values(&model.logits(&tokens, Hooks::none()).unwrap());
+    let mut hooks = Hooks::none();
+    hooks.add(HookName::resid_pre(1), |x, _| Ok(Some((x * 3.0)?)));
+    let changed = values(&model.logits(&tokens, hooks).unwrap());
+    assert_ne!(before, changed);
+    // A hook that fails ends its own call and nothing else.
+    let mut failing = Hooks::none();
+    failing.add(HookName::resid_pre(1), |_, _| {
+        Err(avec::error::Error::other("on purpose"))
+    });
+    let error = model.logits(&tokens, failing).unwrap_err();
+    assert_eq!(error.to_string(), "on purpose");
+    assert_eq!(
+        before,
+        values(&model.logits(&tokens, Hooks::none()).unwrap())
+    );
+}
+
+#[test]
+fn hooks_run_in_order_and_see_what_those_before_left() {
+    let model = tiny(Processing::Default);
+    let tokens = model.to_tokens("I hate you").unwrap();
+    let seen = std::cell::RefCell::new(Vec::new());
+    let mut hooks = Hooks::none();
+    hooks.add(HookName::resid_pre(0), |x, ctx| {
+        assert_eq!(
+            (ctx.phase, ctx.first_pos, ctx.rows.clone()),
+            (Phase::Prompt, 0, 0..1)
+        );
+        Ok(Some(x.zeros_like()?))
+    });
+    hooks.add(HookName::resid_pre(0), |x, _| {
+        seen.borrow_mut().push(values(x).iter().sum::<f32>());
+        Ok(None)
+    });
+    model.logits(&tokens, hooks).unwrap();
+    assert_eq!(*seen.borrow(), [0.0]);
+}
+
+#[test]
+fn a_hook_may_not_change_the_shape() {
+    let model = tiny(Processing::Default);
+    let tokens = model.to_tokens("I hate you").unwrap();
+    let mut hooks = Hooks::none();
+    hooks.add(HookName::resid_pre(1), |x, _| Ok(Some(x.narrow(1, 0, 1)?)));
+    assert_eq!(
+        model.logits(&tokens, hooks).unwrap_err().to_string(),
+        "a hook at blocks.1.hook_resid_pre gave back shape [1, 1, 32] for an activation of shape [1, 4, 32]"
+    );
+}
+
+/// Watching any hook point makes the pass take another way; the numbers stay.
+#[test]
+fn fused_and_hooked_paths_agree() {
+    for processing in [Processing::Default, Processing::None] {
+        let model = tiny(processing);
+        let tokens = model
+            .to_tokens("Yesterday, my dog died and I cried.")
+            .unwrap();
+        let fused = model.logits(&tokens, Hooks::none()).unwrap();
+        let all = model.run_with_cache(&tokens, &NamesFilter::All).unwrap();
+        assert_near(&all.logits, &fused);
+        for name in model.hook_names() {
+            let cache = model.run_with_cache(&tokens, &name.into()).unwrap();
+            assert_near(&cache.logits, &fused);
+            assert_eq!(cache.names(), [name]);
+            if name.site != Site::Result {
+                assert_near(cache.get(name).unwrap(), all.get(name).unwrap());
+            }
+        }
+    }
+}
+
+/// The same tokens one at a time on the cache, and all at once without it.
+#[test]
+fn cached_steps_agree_with_whole_passes() {
+    let model = tiny(Processing::Default);
+    let prompt = model.to_tokens("I went up to").unwrap();
+    let mut arms = [Arm {
+        prompt: prompt.clone(),
+        hooks: Hooks::none(),
+        rows: vec![RowKey { run: 0, index: 0 }],
+    }];
+    let options = sampled(20, Rng::Row).generate;
+    let rows = model
+        .generate(&mut arms, &options, &mut |_, _, _| {})
+        .unwrap();
+    let text = [prompt, rows[0][0].tokens.clone()].concat();
+    let whole = model.loss_per_token(&text, Hooks::none()).unwrap();
+    assert_eq!(whole.len(), rows[0][0].losses.len());
+    for (cached, whole) in rows[0][0].losses.iter().zip(whole) {
+        assert!((cached - whole).abs() < 1e-3, "{cached} {whole}");
+    }
+}
+
+#[test]
+fn a_row_does_not_depend_on_how_many_there_are() {
+    let model = tiny(Processing::Default);
+    let additions = pair(4.0, "Love", "Hate", 1);
+    let options = sampled(15, Rng::Row);
+    let of = |n: usize| -> Vec<Vec<u32>> {
+        let comparison = Comparison {
+            prompt: "I hate you because",
+            num_comparisons: n,
+            additions: Some(&additions),
+        };
+        let rows = n_comparisons(&model, &comparison, &options, &mut |_, _, _| {}).unwrap();
+        rows.rows().iter().map(|row| row.tokens.clone()).collect()
+    };
+    let (one, seven) = (of(1), of(7));
+    assert_eq!(one[0], seven[0]);
+    assert_eq!(one[1], seven[7]);
+    let alone = complete(&model, &["I hate you because"; 7], &[], &options);
+    assert_eq!(seven[..7], alone[..]);
+    // Rows differ among each other, or the test would say nothing.
+    assert!(seven.iter().any(|row| *row != seven[0]));
+}
+
+#[test]
+fn texts_do_not_depend_on_threads() {
+    let model = tiny(Processing::Default);
+    let options = sampled(15, Rng::Row);
+    let on = |threads: usize| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
+        pool.unwrap()
+            .install(|| complete(&model, &["I think", "Love and"], &[], &options))
+    };
+    assert_eq!(on(1), on(5));
+}
+
+/// Prompts of different lengths in one batch are handled as if each were alone.
+#[test]
+fn mixed_lengths_agree_with_one_at_a_time() {
+    let model = tiny(Processing::Default);
+    let prompts = [
+        "I",
+        "I went up to my friend and said that",
+        "Love",
+        "Hate you",
+        "",
+    ];
+    for rng in [Rng::Row, Rng::Torch] {
+        for additions in [vec![], pair(3.0, "", "", 1), pair(2.0, "Love", "Hate", 1)] {
+            let options = sampled(12, rng);
+            // A vector needs room in every prompt.
+            let fitting: Vec<&str> = prompts
+                .iter()
+                .filter(|p| additions.is_empty() || !p.is_empty())
+                .copied()
+                .collect();
+            let together = complete(&model, &fitting, &additions, &options);
+            if rng == Rng::Torch {
+                // All rows share one stream: only the first can be had alone.
+                let first = complete(&model, &fitting[..1], &additions, &options);
+                assert_eq!(together[0][..3], first[0][..3]);
+                continue;
+            }
+            for (i, prompt) in fitting.iter().enumerate() {
+                // Row i draws from stream i, so that it is put in place i.
+                let mut alone = vec![fitting[0]; i];
+                alone.push(prompt);
+                assert_eq!(
+                    together[i],
+                    complete(&model, &alone, &additions, &options)[i]
+                );
+            }
+        }
+    }
+}
+
+/// Hooks that act while decoding get their arm's rows, positions and nothing else.
+#[test]
+fn hooks_while_decoding_see_their_own_rows() {
+    let model = tiny(Processing::Default);
+    let seen = std::cell::RefCell::new(Vec::new());
+    let mut hooks = Hooks::none();
+    hooks.add(HookName::resid_pre(1), |x, ctx| {
+        seen.borrow_mut().push((
+            ctx.phase,
+            ctx.first_pos,
+            ctx.rows.clone(),
+            x.dims().to_vec(),
+        ));
+        Ok(Some((x * 0.5)?))
+    });
+    let mut watching = Hooks::none();
+    watching.add(HookName::block(Site::Pattern, 0), |x, ctx| {
+        // The key axis holds this row's own positions, without the others' padding.
+        assert_eq!(x.dims()[3], ctx.first_pos + x.dims()[2]);
+        Ok(None)
+    });
+    let key = |index| RowKey { run: 0, index };
+    let mut arms = [
+        Arm {
+            prompt: model.to_tokens("I hate you because").unwrap(),
+            hooks: watching,
+            rows: vec![key(0)],
+        },
+        Arm {
+            prompt: model.to_tokens("Love").unwrap(),
+            hooks,
+            rows: vec![key(1), key(2)],
+        },
+    ];
+    let options = GenerateOptions {
+        max_new_tokens: 3,
+        stop_at_eos: false,
+        ..GenerateOptions::default()
+    };
+    let rows = model
+        .generate(&mut arms, &options, &mut |_, _, _| {})
+        .unwrap();
+    drop(arms);
+    assert_eq!(
+        *seen.borrow(),
+        [
+            (Phase::Prompt, 0, 0..1, vec![1, 2, 32]),
+            (Phase::Decode, 2, 1..3, vec![2, 1, 32]),
+            (Phase::Decode, 3, 1..3, vec![2, 1, 32]),
+        ]
+    );
+    // The first arm's text is what it is without the second.
+    let mut alone = [Arm {
+        prompt: model.to_tokens("I hate you because").unwrap(),
+        hooks: Hooks::none(),
+        rows: vec![key(0)],
+    }];
+    let without = model
+        .generate(&mut alone, &options, &mut |_, _, _| {})
+        .unwrap();
+    assert_eq!(rows[0][0].tokens, without[0][0].tokens);
+}
+
+#[test]
+fn pad_modes_keep_vector_and_text_apart() {
+    let model = tiny(Processing::Default);
+    let tokens = model.to_tokens("I hate you because").unwrap();
+    let additions = pair(2.0, "I love you", "You hate me", 1);
+    let longest = additions
+        .iter()
+        .map(|a| a.tokens(&model).unwrap().len())
+        .max()
+        .unwrap();
+    let run = |mode, additions: &[ActivationAddition]| {
+        let injection = Injection::default();
+        forward_with_activation_additions(&model, &tokens, additions, injection, mode).unwrap()
+    };
+    let padded = run(InjectionMode::Pad, &additions);
+    assert_eq!(padded.dims()[1], tokens.len() + longest - 1);
+    let removed = run(InjectionMode::PadRemove, &additions);
+    assert_eq!(removed.dims()[1], tokens.len());
+    let last = |t: &Tensor| t.get(0).unwrap().get(t.dims()[1] - 1).unwrap();
+    assert_near(&last(&padded), &last(&removed));
+    // Nothing to make room for without additions.
+    assert_near(
+        &run(InjectionMode::Pad, &[]),
+        &run(InjectionMode::Overlay, &[]),
+    );
+}
+
+#[test]
+fn a_one_token_prompt_is_left_alone() {
+    let model = tiny(Processing::Default);
+    let options = sampled(8, Rng::Row);
+    let steered = complete(&model, &[""], &pair(9.0, "Love", "Hate", 1), &options);
+    assert_eq!(steered, complete(&model, &[""], &[], &options));
+}
+
+#[test]
+fn an_empty_list_of_additions_makes_two_equal_sides() {
+    let model = tiny(Processing::Default);
+    let options = sampled(8, Rng::Row);
+    let comparison = Comparison {
+        prompt: "I hate",
+        num_comparisons: 2,
+        additions: Some(&[]),
+    };
+    let rows = n_comparisons(&model, &comparison, &options, &mut |_, _, _| {}).unwrap();
+    let rows = rows.rows();
+    assert_eq!(rows.len(), 4);
+    assert_eq!(rows[0].completion, rows[2].completion);
+    let modified: Vec<bool> = rows.iter().map(|row| row.is_modified).collect();
+    assert_eq!(modified, [false, false, true, true]);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    /// Two additions at once are the sum of their effects on the residual stream, in any order.
+    #[test]
+    fn the_order_of_additions_does_not_matter(a in -4.0f64..4.0, b in -4.0f64..4.0, layer in 0usize..3) {
+        let model = tiny(Processing::Default);
+        let mut additions = pair(a, "Love", "Hate", layer);
+        additions.extend(pair(b, " wedding", " ", layer));
+        let one = forward(&model, &additions);
+        additions.reverse();
+        let other = forward(&model, &additions);
+        for (x, y) in values(&one).iter().zip(values(&other)) {
+            prop_assert!((x - y).abs() <= 2e-3 * y.abs().max(1.0), "{} {}", x, y);
+        }
+    }
+}

@@ -1,0 +1,365 @@
+//! Finding models: folders, and a hub on the loopback with everything that can go wrong there.
+
+mod support;
+
+#[path = "support/hub.rs"]
+mod hub;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use hub::{Hub, Repository, Serve};
+use support::{Program, tiny_folder};
+
+/// The tiny model as a repository with `tokenizer.json` and one weights file.
+fn repository() -> Repository {
+    let files = ["config.json", "tokenizer.json", "model.safetensors"]
+        .into_iter()
+        .map(|name| {
+            let contents = std::fs::read(tiny_folder().join(name)).unwrap();
+            (name.to_owned(), contents)
+        });
+    Repository {
+        files: files
+            .chain([("README.md".to_owned(), b"not needed".to_vec())])
+            .collect(),
+        ..Repository::default()
+    }
+}
+
+const SCRIPT: &str = "print(load_model(param(\"model\", \"org/tiny\")).n_layers);";
+
+/// A run that uses this hub.
+fn program(hub: &Hub) -> Program {
+    Program::script(SCRIPT).env("HF_ENDPOINT", &hub.endpoint())
+}
+
+fn failure(message: &str, hints: &[&str]) -> String {
+    let mut text =
+        format!("error: {message}\n --> script.rhai:1:7\n  |\n1 | {SCRIPT}\n  |       ^^^^^^^^^^");
+    for hint in hints {
+        text.push_str(&format!("\n  = help: {hint}"));
+    }
+    text
+}
+
+fn cached(program: &Program, path: &str) -> bool {
+    let folder = program.folder.path().join("hf/hub/models--org--tiny");
+    folder.join(path).exists()
+}
+
+#[test]
+fn a_model_is_downloaded_once_and_only_what_it_needs() {
+    let hub = Hub::start([("org/tiny", repository())]);
+    let program = program(&hub);
+    assert_eq!(program.succeeds(), "3\n");
+    let snapshot = "snapshots/0123456789abcdef0123456789abcdef01234567";
+    for name in ["config.json", "tokenizer.json", "model.safetensors"] {
+        assert!(cached(&program, &format!("{snapshot}/{name}")), "{name}");
+    }
+    assert!(!cached(&program, &format!("{snapshot}/README.md")));
+    assert!(cached(&program, "refs/main"));
+    // The second time nobody is asked.
+    let requests = hub.log().len();
+    assert_eq!(program.succeeds(), "3\n");
+    assert_eq!(hub.log().len(), requests);
+    assert_eq!(program.arg("--offline").succeeds(), "3\n");
+}
+
+#[test]
+fn sharded_weights_with_the_older_tokenizer_layout() {
+    let tiny = candle_core::safetensors::load(
+        tiny_folder().join("model.safetensors"),
+        &candle_core::Device::Cpu,
+    )
+    .unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let mut repository = repository();
+    repository.files.remove("tokenizer.json");
+    repository.files.remove("model.safetensors");
+    let mut map = BTreeMap::new();
+    for (i, shard) in [
+        "model-00001-of-00002.safetensors",
+        "model-00002-of-00002.safetensors",
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        // With the prefix that some checkpoints carry, half the tensors each.
+        let tensors: std::collections::HashMap<String, candle_core::Tensor> = tiny
+            .iter()
+            .filter(|(name, _)| (name.len() % 2 == 0) == (i == 0))
+            .map(|(name, t)| (format!("transformer.{name}"), t.clone()))
+            .collect();
+        for name in tensors.keys() {
+            map.insert(name.clone(), shard);
+        }
+        let path = folder.path().join(shard);
+        candle_core::safetensors::save(&tensors, &path).unwrap();
+        repository
+            .files
+            .insert(shard.to_owned(), std::fs::read(path).unwrap());
+    }
+    let index = serde_json::json!({ "weight_map": map }).to_string();
+    repository
+        .files
+        .insert("model.safetensors.index.json".into(), index.into_bytes());
+    for name in ["vocab.json", "merges.txt"] {
+        let contents = std::fs::read(tiny_folder().join(name)).unwrap();
+        repository.files.insert(name.into(), contents);
+    }
+    let hub = Hub::start([("org/tiny", repository)]);
+    // The same numbers as from the one file.
+    let script = "let m = load_model(\"org/tiny\"); print(m.to_tokens(\"I hate you<|endoftext|>naïve 日本\")); print(m.loss(\"I hate you because\"));";
+    let sharded = Program::script(script)
+        .env("HF_ENDPOINT", &hub.endpoint())
+        .succeeds();
+    let whole = script.replace("org/tiny", tiny_folder().to_str().unwrap());
+    assert_eq!(sharded, Program::script(&whole).succeeds());
+}
+
+#[test]
+fn half_precision_weights_are_read() {
+    let tiny = candle_core::safetensors::load(
+        tiny_folder().join("model.safetensors"),
+        &candle_core::Device::Cpu,
+    )
+    .unwrap();
+    let loss = |dtype: candle_core::DType| -> f64 {
+        let tensors: std::collections::HashMap<String, candle_core::Tensor> = tiny
+            .iter()
+            .map(|(name, t)| (name.clone(), t.to_dtype(dtype).unwrap()))
+            .collect();
+        let mut program =
+            Program::script("print(load_model(\"./m\").loss(\"I hate you because\"));");
+        for name in ["config.json", "tokenizer.json"] {
+            let contents = std::fs::read(tiny_folder().join(name)).unwrap();
+            program = program.file(&format!("m/{name}"), contents);
+        }
+        let path = program.folder.path().join("m/model.safetensors");
+        candle_core::safetensors::save(&tensors, path).unwrap();
+        program.succeeds().trim().parse().unwrap()
+    };
+    let whole = loss(candle_core::DType::F32);
+    assert!((loss(candle_core::DType::F16) - whole).abs() < 0.01);
+    assert!((loss(candle_core::DType::BF16) - whole).abs() < 0.1);
+}
+
+#[test]
+fn revisions_are_named_in_the_id_or_the_options() {
+    let mut repository = repository();
+    repository.revisions.push("v2".into());
+    let hub = Hub::start([("org/tiny", repository)]);
+    assert_eq!(
+        program(&hub).arg("-p").arg("model=org/tiny@v2").succeeds(),
+        "3\n"
+    );
+    assert!(hub.log()[0].ends_with("/revision/v2"), "{:?}", hub.log());
+    program(&hub).arg("-p").arg("model=org/tiny@v3").fails(
+        1,
+        &failure(
+            "`org/tiny@v3` is on the hub, but not in this revision",
+            &["a revision is a branch, a tag or a commit"],
+        ),
+    );
+}
+
+#[test]
+fn a_model_that_is_not_there() {
+    let hub = Hub::start([]);
+    program(&hub).fails(
+        1,
+        &failure(
+            "there is no model `org/tiny`",
+            &[
+                "a model is `demo`, an alias such as `gpt2-xl`, a hub id such as `org/name`, or a folder such as `./my-gpt2`",
+                "the hub shows no public model of this name; a private one needs HF_TOKEN",
+            ],
+        ),
+    );
+}
+
+#[test]
+fn a_repository_without_safetensors() {
+    let mut repository = repository();
+    repository.files.remove("model.safetensors");
+    repository.files.insert("pytorch_model.bin".into(), vec![0]);
+    let hub = Hub::start([("org/tiny", repository)]);
+    program(&hub).fails(
+        1,
+        &failure(
+            "`org/tiny` on the hub has no model.safetensors",
+            &["avec doesn't read pytorch_model.bin: convert it with `model.save_pretrained(folder, safe_serialization=True)`"],
+        ),
+    );
+}
+
+#[test]
+fn models_that_need_a_token() {
+    let mut repository = repository();
+    repository.token = Some("secret".into());
+    let hub = Hub::start([("org/tiny", repository)]);
+    program(&hub).fails(
+        1,
+        &failure(
+            "the hub gives `org/tiny` only to users who have access",
+            &["set HF_TOKEN to a token that has access, or check the name"],
+        ),
+    );
+    program(&hub).env("HF_TOKEN", "wrong").fails(
+        1,
+        &failure(
+            "the hub refuses `org/tiny` to the owner of this token",
+            &["ask for access on the model's page, or use another token"],
+        ),
+    );
+    assert_eq!(program(&hub).env("HF_TOKEN", "secret").succeeds(), "3\n");
+    // The token of the file that the hub's own login writes.
+    let by_file = program(&hub).file("hf/token", "secret\n");
+    assert_eq!(by_file.succeeds(), "3\n");
+}
+
+#[test]
+fn files_that_lie_on_another_server() {
+    let storage = Hub::start([("org/tiny", repository())]);
+    let mut repository = repository();
+    repository
+        .serve
+        .insert("model.safetensors".into(), Serve::Redirect(storage.port));
+    let hub = Hub::start([("org/tiny", repository)]);
+    assert_eq!(program(&hub).succeeds(), "3\n");
+    assert!(storage.log().iter().any(|line| line.contains("/storage/")));
+}
+
+#[test]
+fn a_hub_that_does_not_answer() {
+    // Port 9 is what every test's environment names: nothing listens there.
+    let ran = Program::script(SCRIPT).run();
+    assert_eq!(ran.status, Some(1));
+    let expected = failure(
+        "can't download org/tiny: http://127.0.0.1:9 can't be reached: Connection refused",
+        &["check the network and HF_ENDPOINT; `demo` and models in folders need no network"],
+    );
+    assert_eq!(ran.stderr.trim_end(), expected);
+}
+
+#[test]
+fn without_network_only_the_cache() {
+    let expected = failure(
+        "`org/tiny` is not in the cache, and this run may not use the network",
+        &["run once without --offline and HF_HUB_OFFLINE to download it"],
+    );
+    Program::script(SCRIPT).arg("--offline").fails(1, &expected);
+    Program::script(SCRIPT)
+        .env("HF_HUB_OFFLINE", "1")
+        .fails(1, &expected);
+}
+
+#[test]
+fn a_cut_download_is_resumed() {
+    let mut repository = repository();
+    repository
+        .serve
+        .insert("model.safetensors".into(), Serve::Cut(100_000));
+    let hub = Hub::start([("org/tiny", repository)]);
+    let program = program(&hub);
+    let ran = program.run();
+    assert_eq!(ran.status, Some(1));
+    let first = ran.stderr.lines().next().unwrap();
+    assert!(
+        first.starts_with("error: can't download model.safetensors of org/tiny: it broke off: "),
+        "{first}"
+    );
+    assert!(
+        ran.stderr
+            .trim_end()
+            .ends_with("= help: run it again: the download goes on where it stopped"),
+        "{}",
+        ran.stderr
+    );
+    assert_eq!(program.succeeds(), "3\n");
+    let resumed = hub
+        .log()
+        .into_iter()
+        .any(|line| line.ends_with("model.safetensors bytes=100000-"));
+    assert!(resumed, "{:?}", hub.log());
+}
+
+#[test]
+fn a_wrong_length_is_noticed_and_not_kept() {
+    let mut repository = repository();
+    repository
+        .serve
+        .insert("model.safetensors".into(), Serve::WrongLength);
+    let length = repository.files["model.safetensors"].len();
+    let hub = Hub::start([("org/tiny", repository)]);
+    let program = program(&hub);
+    program.fails(
+        1,
+        &failure(
+            &format!(
+                "can't download model.safetensors of org/tiny: {length} bytes arrived, and the hub had announced {}",
+                length + 7
+            ),
+            &["try again: the broken file has been removed"],
+        ),
+    );
+    hub.change("org/tiny", |repository| repository.serve.clear());
+    assert_eq!(program.succeeds(), "3\n");
+}
+
+#[test]
+fn a_hub_in_trouble() {
+    let mut repository = repository();
+    repository
+        .serve
+        .insert("config.json".into(), Serve::Status(503));
+    let hub = Hub::start([("org/tiny", repository)]);
+    program(&hub).fails(
+        1,
+        &failure(
+            "can't download config.json of org/tiny: the hub answered with status 503",
+            &["try again later"],
+        ),
+    );
+}
+
+/// Ctrl-C ends a download that stands still.
+#[cfg(unix)]
+#[test]
+fn a_download_can_be_interrupted() {
+    let mut repository = repository();
+    repository
+        .serve
+        .insert("model.safetensors".into(), Serve::Stall);
+    let hub = Hub::start([("org/tiny", repository)]);
+    let program = program(&hub);
+    let child = program
+        .command()
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let asked = |line: &String| line.ends_with("model.safetensors bytes=0-");
+    while !hub.log().iter().any(asked) {
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    let pid = child.id().to_string();
+    std::process::Command::new("kill")
+        .args(["-INT", &pid])
+        .status()
+        .unwrap();
+    let started = std::time::Instant::now();
+    let output = child.wait_with_output().unwrap();
+    assert!(started.elapsed().as_secs() < 10);
+    assert_eq!(String::from_utf8_lossy(&output.stderr), "interrupted\n");
+    assert_eq!(output.status.code(), Some(130));
+}
+
+#[test]
+fn a_folder_is_a_model() {
+    let path = tiny_folder();
+    let script = format!("print(load_model({:?}).n_layers);", path.to_str().unwrap());
+    assert_eq!(Program::script(&script).succeeds(), "3\n");
+    assert!(Path::new(&path).is_dir());
+}
