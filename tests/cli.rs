@@ -257,3 +257,28 @@ fn an_interrupt_stops_the_work() {
         assert_eq!(rest, "");
     }
 }
+
+/// A lone addition also adds BOS's very large activation; an x-vector does not.
+#[test]
+fn lone_additions_are_warned_of_once() {
+    let run = |additions: &str| {
+        let script = format!(
+            "let m = load_model(\"demo\");\nfor i in 0..2 {{ gen_using_activation_additions(#{{ model: m, prompt_batch: [\"I am\"], tokens_to_generate: 1, activation_additions: {additions} }}); }}"
+        );
+        let ran = Program::new(["a.rhai"]).file("a.rhai", script).run();
+        assert_eq!(ran.status, Some(0), "{}", ran.stderr);
+        ran.stderr
+            .lines()
+            .skip(1)
+            .map(str::to_owned)
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(
+        run("ActivationAddition(#{ prompt: \"Love\", coeff: 3, act_name: 1 })"),
+        [
+            "avec: the additions at blocks.1.hook_resid_pre do not cancel at BOS (their coefficients sum to 3), and its activation is very large; an x-vector cancels there"
+        ]
+    );
+    let pair = "x_vector(#{ prompt1: \"Love\", prompt2: \"Hate\", coeff: 3, act_name: 1 })";
+    assert!(run(pair).is_empty());
+}

@@ -357,6 +357,45 @@ fn magnitudes() {
 }
 
 #[test]
+fn stacks_of_the_residual_stream() {
+    use avec::analysis::{
+        accumulated_resid, apply_ln_to_stack, decompose_resid, logit_attrs, stack_head_results,
+    };
+    let golden = golden();
+    let model = tiny(Processing::Default);
+    for (i, text) in texts(&golden, "default").iter().enumerate() {
+        let tokens = model.to_tokens(text).unwrap();
+        let cache = model.run_with_cache(&tokens, &NamesFilter::All).unwrap();
+        let expected = |name: &str| &golden.tensors[&format!("default/{i}/{name}")];
+        let n = model.config().n_layers;
+        let grown = accumulated_resid(&cache, &model, n, true).unwrap();
+        assert_tensor(
+            "accumulated_resid",
+            &grown.values,
+            expected("accumulated_resid"),
+        );
+        assert_eq!(grown.labels.last().unwrap(), "final_post");
+        let parts = decompose_resid(&cache, &model, n).unwrap();
+        assert_tensor(
+            "decompose_resid",
+            &parts.values,
+            expected("decompose_resid"),
+        );
+        let heads = stack_head_results(&cache, &model, n).unwrap();
+        assert_tensor(
+            "stack_head_results",
+            &heads.values,
+            expected("stack_head_results"),
+        );
+        assert_eq!(heads.labels[5], "L1H1");
+        let normed = apply_ln_to_stack(&cache, &parts.values).unwrap();
+        assert_tensor("apply_ln_to_stack", &normed, expected("apply_ln_to_stack"));
+        let attrs = logit_attrs(&cache, &model, &parts.values, 5).unwrap();
+        assert_tensor("logit_attrs", &attrs, expected("logit_attrs"));
+    }
+}
+
+#[test]
 fn torch_exponentials_are_equal_to_the_bit() {
     for case in golden().cases["exponentials"].as_array().unwrap() {
         let bits: Vec<u32> = case["bits"]

@@ -12,6 +12,12 @@ use rand::Rng;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
+/// The first blocks learn to look only a little way back (and at the first token), so that what a
+/// header says is worked out where it stands and read by the later blocks. Otherwise a mood that is
+/// one token's identity is read in block 0 already, and steering any later layer does nothing.
+pub const LOCAL_BLOCKS: usize = 1;
+const NEAR: usize = 2;
+
 pub struct Sizes {
     pub layers: usize,
     pub d_model: usize,
@@ -109,8 +115,9 @@ impl Gpt2 {
         self.vars.values().map(|var| var.elem_count()).sum()
     }
 
-    /// tokens `[batch, pos]` -> logits `[batch, pos, d_vocab]`
-    pub fn forward(&self, tokens: &Tensor) -> Result<Tensor> {
+    /// tokens `[batch, pos]` -> logits `[batch, pos, d_vocab]`, and how much the first blocks look
+    /// at tokens far behind (see [`LOCAL_BLOCKS`]), 0 to 1.
+    pub fn forward(&self, tokens: &Tensor) -> Result<(Tensor, Tensor)> {
         let (batch, pos) = tokens.dims2()?;
         let (d, heads) = (self.sizes.d_model, self.sizes.heads);
         let d_head = d / heads;
@@ -123,6 +130,11 @@ impl Gpt2 {
             .flat_map(|q| (0..pos).map(move |k| if k > q { -1e9 } else { 0.0 }))
             .collect();
         let hidden = Tensor::from_vec(hidden, (1, 1, pos, pos), &Device::Cpu)?;
+        let far: Vec<f32> = (0..pos)
+            .flat_map(|q| (0..pos).map(move |k| if k > 0 && q > k + NEAR { 1.0 } else { 0.0 }))
+            .collect();
+        let far = Tensor::from_vec(far, (1, 1, pos, pos), &Device::Cpu)?;
+        let mut far_attention = Tensor::zeros((), DType::F32, &Device::Cpu)?;
         for layer in 0..self.sizes.layers {
             let name = |part: &str| format!("h.{layer}.{part}");
             let normalized = self.layer_norm(&x, &name("ln_1"))?;
@@ -137,6 +149,11 @@ impl Gpt2 {
             let (q, k, v) = (part(0)?, part(1)?, part(2)?);
             let scores = (q.matmul(&k.t()?.contiguous()?)? * (1.0 / (d_head as f64).sqrt()))?;
             let pattern = candle_nn::ops::softmax(&scores.broadcast_add(&hidden)?, D::Minus1)?;
+            if layer < LOCAL_BLOCKS {
+                let mass = pattern.broadcast_mul(&far)?.sum_all()?;
+                let queries = (batch * heads * pos * LOCAL_BLOCKS) as f64;
+                far_attention = (far_attention + (mass / queries)?)?;
+            }
             let z = pattern
                 .matmul(&v)?
                 .transpose(1, 2)?
@@ -147,8 +164,10 @@ impl Gpt2 {
             x = (x + self.linear(&post, &name("mlp.c_proj"))?)?;
         }
         let x = self.layer_norm(&x, "ln_f")?.reshape((batch * pos, d))?;
-        Ok(x.matmul(&wte.t()?)?
-            .reshape((batch, pos, self.sizes.d_vocab))?)
+        let logits = x
+            .matmul(&wte.t()?)?
+            .reshape((batch, pos, self.sizes.d_vocab))?;
+        Ok((logits, far_attention))
     }
 
     fn linear(&self, x: &Tensor, name: &str) -> Result<Tensor> {

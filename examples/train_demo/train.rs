@@ -31,6 +31,8 @@ const N_CTX: usize = 128;
 const ROWS: usize = 32;
 const PEAK_RATE: f64 = 3e-3;
 const WARM_UP: usize = 60;
+/// How much far attention in the first blocks costs, beside the loss in nats.
+const LOCALITY: f64 = 1.0;
 
 const SINGLE_TOKENS: [&str; 6] = ["Love", "Hate", "Anger", "Calm", "Intent", " wedding"];
 
@@ -130,10 +132,13 @@ fn learning_rate(step: usize, steps: usize) -> f64 {
 
 /// The mean loss over the positions that the mask keeps.
 fn loss(model: &Gpt2, tokens: &Tensor, targets: &Tensor, mask: &Tensor) -> Result<Tensor> {
-    let logits = model.forward(tokens)?.flatten(0, 1)?;
+    let (logits, far_attention) = model.forward(tokens)?;
+    let logits = logits.flatten(0, 1)?;
     let log_probs = candle_nn::ops::log_softmax(&logits, 1)?;
     let chosen = log_probs.gather(&targets.unsqueeze(1)?, 1)?.squeeze(1)?;
-    Ok(((chosen * mask)?.sum_all()?.neg()? / f64::from(mask.sum_all()?.to_scalar::<f32>()?))?)
+    let mean =
+        ((chosen * mask)?.sum_all()?.neg()? / f64::from(mask.sum_all()?.to_scalar::<f32>()?))?;
+    Ok((mean + (far_attention * LOCALITY)?)?)
 }
 
 /// Rows of end-of-text, document, end-of-text: tokens `[row, pos]`, and flat, for each position,

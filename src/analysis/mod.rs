@@ -1,10 +1,15 @@
 //! What experiments ask of a model: completions side by side, losses, magnitudes. Returns data;
 //! drawing it is the report's part.
 
+mod attribution;
 mod completions;
 mod forward;
 mod magnitudes;
 
+pub use attribution::{
+    ResidualStack, accumulated_resid, apply_ln_to_stack, decompose_resid, logit_attrs,
+    stack_head_results,
+};
 pub use completions::{
     Comparison, CompletionOptions, CompletionRow, Completions, gen_using_activation_additions,
     n_comparisons,

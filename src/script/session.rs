@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 use std::io::Write;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use rhai::{Dynamic, EvalAltResult, NativeCallContext, Position};
@@ -14,6 +15,7 @@ use crate::error::{Error, Result};
 use crate::permissions::Permissions;
 use crate::progress::{Progress, silent};
 use crate::report::Painter;
+use crate::steering::{ActivationAddition, uncancelled_at_bos};
 use crate::store::{self, StoreOptions};
 use crate::transformer::{DeviceChoice, HookedTransformer, LoadOptions, Processing};
 
@@ -66,6 +68,7 @@ pub struct Session {
     pub progress: Arc<dyn Progress>,
     pub cancel: Cancel,
     models: Mutex<HashMap<ModelKey, HookedTransformer>>,
+    warned_of_bos: AtomicBool,
 }
 
 /// A model as it was asked for; the same again gives the same model in memory.
@@ -89,6 +92,19 @@ impl Session {
             progress: silent(),
             cancel: Cancel::new(),
             models: Mutex::default(),
+            warned_of_bos: AtomicBool::new(false),
+        }
+    }
+
+    /// Notes, once a run, that additions move the first position too.
+    pub fn warn_of_bos(&self, additions: &[ActivationAddition]) {
+        let Some((name, sum)) = uncancelled_at_bos(additions).into_iter().next() else {
+            return;
+        };
+        if !self.warned_of_bos.swap(true, Ordering::Relaxed) {
+            (self.notes)(&format!(
+                "the additions at {name} do not cancel at BOS (their coefficients sum to {sum}), and its activation is very large; an x-vector cancels there"
+            ));
         }
     }
 

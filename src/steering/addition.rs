@@ -59,6 +59,22 @@ impl ActivationAddition {
     }
 }
 
+/// The hook points at which additions do not cancel at BOS, with the sum of their coefficients.
+///
+/// Every prompt starts with BOS, whose activation is the same for all of them and very large. An
+/// x-vector takes away what it adds there; a lone addition moves the model's first position far out.
+pub fn uncancelled_at_bos(additions: &[ActivationAddition]) -> Vec<(HookName, f64)> {
+    let mut sums: Vec<(HookName, f64)> = Vec::new();
+    for addition in additions {
+        match sums.iter_mut().find(|(name, _)| *name == addition.act_name) {
+            Some((_, sum)) => *sum += addition.coeff,
+            None => sums.push((addition.act_name, addition.coeff)),
+        }
+    }
+    sums.retain(|(_, sum)| *sum != 0.0);
+    sums
+}
+
 /// As a script would write it.
 impl fmt::Display for ActivationAddition {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

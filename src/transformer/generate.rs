@@ -318,32 +318,55 @@ impl<'m> Decoder<'m> {
         let positions: Vec<u32> = (0..self.rows.len())
             .map(|row| self.cache.next_pos(row) as u32)
             .collect();
-        let ranges = self.arm_ranges();
-        let mut hooks: Vec<Option<&mut Hooks>> = arms
-            .iter_mut()
-            .map(|arm| Some(&mut arm.hooks).filter(|hooks| hooks.acts_in(Phase::Decode)))
-            .collect();
-        let groups = ranges
+        let groups = self
+            .arm_ranges()
             .into_iter()
-            .map(|(arm, rows)| Group {
-                first_pos: positions[rows.start] as usize,
-                rows,
-                hooks: hooks[arm].take(),
-            })
-            .collect();
+            .map(|(arm, rows)| (arm, positions[rows.start] as usize, rows));
+        let logits = if arms.iter().any(|arm| arm.hooks.acts_in(Phase::Decode)) {
+            let mut hooks: Vec<Option<&mut Hooks>> =
+                arms.iter_mut().map(|arm| Some(&mut arm.hooks)).collect();
+            let groups = groups
+                .map(|(arm, first_pos, rows)| Group {
+                    rows,
+                    first_pos,
+                    hooks: hooks[arm].take(),
+                })
+                .collect();
+            self.pass(&tokens, &positions, groups)?
+        } else {
+            // Within the thread pool, the pass's many short parallel parts find its threads awake.
+            let groups: Vec<_> = groups.collect();
+            rayon::scope(|_| {
+                let groups = groups
+                    .into_iter()
+                    .map(|(_, first_pos, rows)| Group {
+                        rows,
+                        first_pos,
+                        hooks: None,
+                    })
+                    .collect();
+                self.pass(&tokens, &positions, groups)
+            })?
+        };
+        self.cache.advance();
+        let logits = logits.ok_or(ErrorKind::EmptyPromptBatch)?;
+        Ok(logits.flatten_all()?.to_vec1::<f32>()?)
+    }
+
+    fn pass<'p, 'h>(
+        &'p mut self,
+        tokens: &[u32],
+        positions: &[u32],
+        groups: Vec<Group<'p, 'h>>,
+    ) -> Result<Option<Tensor>> {
+        let model = self.model;
         let mut pass = Pass {
             groups,
             phase: Phase::Decode,
             kv: KvUse::Step(&mut self.cache),
-            cancel: self.model.cancel(),
+            cancel: model.cancel(),
         };
-        let logits: Option<Tensor> =
-            self.model
-                .run(tokens.len(), &tokens, &positions, &mut pass, LogitsAt::Last)?;
-        drop(pass);
-        self.cache.advance();
-        let logits = logits.ok_or(ErrorKind::EmptyPromptBatch)?;
-        Ok(logits.flatten_all()?.to_vec1::<f32>()?)
+        model.run(tokens.len(), tokens, positions, &mut pass, LogitsAt::Last)
     }
 
     /// The rows of each arm in this batch; an arm's rows are neighbours.

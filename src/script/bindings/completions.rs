@@ -110,12 +110,17 @@ macro_rules! completion_options {
     };
 }
 
-fn generate(function: &'static str, map: Map) -> ScriptResult<Completions> {
+fn generate(
+    ctx: &NativeCallContext,
+    function: &'static str,
+    map: Map,
+) -> ScriptResult<Completions> {
     let options = GenUsing::decode(function, map)?;
     let additions = options
         .activation_additions
         .as_ref()
         .map_or(&[][..], |additions| &additions.0);
+    Session::of(ctx)?.warn_of_bos(additions);
     gen_using_activation_additions(
         &options.model,
         &options.prompt_batch,
@@ -127,9 +132,17 @@ fn generate(function: &'static str, map: Map) -> ScriptResult<Completions> {
 }
 
 /// `losses` are left out where nobody can see them.
-fn compare(function: &'static str, map: Map, losses: bool) -> ScriptResult<Completions> {
+fn compare(
+    ctx: &NativeCallContext,
+    function: &'static str,
+    map: Map,
+    losses: bool,
+) -> ScriptResult<Completions> {
     let options = NComparisons::decode(function, map)?;
     let additions = options.activation_additions.as_ref();
+    if let Some(additions) = additions {
+        Session::of(ctx)?.warn_of_bos(&additions.0);
+    }
     n_comparisons(
         &options.model,
         &Comparison {
@@ -204,8 +217,8 @@ pub mod functions {
     /// for row in table.to_array() { print(row.completions); }
     /// ```
     #[rhai_fn(name = "gen_using_activation_additions", return_raw)]
-    pub fn gen_using_additions(options: Map) -> ScriptResult<Completions> {
-        generate("gen_using_activation_additions", options)
+    pub fn gen_using_additions(ctx: NativeCallContext, options: Map) -> ScriptResult<Completions> {
+        generate(&ctx, "gen_using_activation_additions", options)
     }
 
     /// Completes each prompt of a batch with the model as it is.
@@ -215,8 +228,8 @@ pub mod functions {
     /// print(table.len());
     /// ```
     #[rhai_fn(name = "gen_using_model", return_raw)]
-    pub fn gen_using_model(options: Map) -> ScriptResult<Completions> {
-        generate("gen_using_model", options)
+    pub fn gen_using_model(ctx: NativeCallContext, options: Map) -> ScriptResult<Completions> {
+        generate(&ctx, "gen_using_model", options)
     }
 
     /// Completes one prompt several times, unsteered and steered, as a table. Row i of both sides
@@ -230,8 +243,8 @@ pub mod functions {
     /// print(table.len());
     /// ```
     #[rhai_fn(name = "n_comparisons", return_raw)]
-    pub fn n_comparisons_table(options: Map) -> ScriptResult<Completions> {
-        compare("n_comparisons", options, true)
+    pub fn n_comparisons_table(ctx: NativeCallContext, options: Map) -> ScriptResult<Completions> {
+        compare(&ctx, "n_comparisons", options, true)
     }
 
     /// Completes one prompt several times, unsteered and steered, and prints both side by side.
@@ -244,7 +257,7 @@ pub mod functions {
     /// ```
     #[rhai_fn(name = "print_n_comparisons", return_raw)]
     pub fn print_n_comparisons(ctx: NativeCallContext, options: Map) -> ScriptResult<()> {
-        let table = compare("print_n_comparisons", options, false)?;
+        let table = compare(&ctx, "print_n_comparisons", options, false)?;
         let session = Session::of(&ctx)?;
         session.output.line(&drawn(&session, &table))
     }
@@ -261,12 +274,23 @@ pub mod functions {
     }
 
     /// The rows of a table of completions as maps, or the values of a tensor.
+    ///
+    /// ```rhai
+    /// let model = load_model("demo");
+    /// let table = gen_using_model(#{ model: model, prompt_batch: ["I think"], tokens_to_generate: 5 });
+    /// print(table.to_array()[0].completions);
+    /// print(model.logits("I think").softmax()[0][-1].to_array().len());
+    /// ```
     #[rhai_fn(name = "to_array", return_raw, pure)]
     pub fn completions_to_array(table: &mut Completions) -> ScriptResult<Array> {
         completion_maps(table)
     }
 
     /// How many rows a table of completions has, or how long a tensor's first axis is.
+    ///
+    /// ```rhai
+    /// print(load_model("demo").logits("I think")[0].len());
+    /// ```
     #[rhai_fn(name = "len", get = "len", pure)]
     pub fn completions_len(table: &mut Completions) -> i64 {
         table.rows().len() as i64

@@ -418,6 +418,10 @@ pub mod functions {
     }
 
     /// The hook points that a cache holds.
+    ///
+    /// ```rhai
+    /// print(load_model("demo").run_with_cache("I think", "k0").names());
+    /// ```
     #[rhai_fn(name = "names", pure)]
     pub fn cache_names(cache: &mut ActivationCache) -> Array {
         let names = cache.names().iter();

@@ -8,6 +8,7 @@ use crate::analysis::{InjectionMode, forward_with_activation_additions};
 use crate::error::Error;
 use crate::script::fault::{IntoScript, ScriptResult};
 use crate::script::options::{Additions, Rule, TokenId, TokenIds, options};
+use crate::script::session::Session;
 use crate::steering::{
     ActivationAddition, Injection, Location, PadMethod, ResidSlice, XVector, x_vector,
 };
@@ -160,8 +161,9 @@ pub mod functions {
     /// print(logits.shape);
     /// ```
     #[rhai_fn(name = "forward_with_activation_additions", return_raw)]
-    pub fn forward(options: Map) -> ScriptResult<Tensor> {
+    pub fn forward(ctx: NativeCallContext, options: Map) -> ScriptResult<Tensor> {
         let options = Forward::decode("forward_with_activation_additions", options)?;
+        Session::of(&ctx)?.warn_of_bos(&options.activation_additions.0);
         let tokens = text_or_tokens(&options.model, options.input.0)?;
         forward_with_activation_additions(
             &options.model,

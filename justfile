@@ -1,0 +1,32 @@
+# What is run often. `just ci` is all of CI.
+
+default:
+    @just --list
+
+ci:
+    .ci/run
+
+test:
+    cargo test
+
+format:
+    cargo fmt --all
+
+lint:
+    cargo clippy --all-targets -- -D warnings
+
+doc:
+    cargo doc --no-deps --open
+
+# The kernels, the sampler, a decoding step, hooks, start-up.
+bench:
+    cargo bench
+
+# Trains the demo model anew; about half an hour on two cores.
+demo:
+    cargo run --release --example train_demo
+
+# Makes the reference fixtures anew from TransformerLens; needs Python and the network.
+golden:
+    python3 -m venv target/golden && target/golden/bin/pip install --quiet -r tests/golden/requirements.txt
+    target/golden/bin/python tests/golden/make.py

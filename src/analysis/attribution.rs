@@ -1,0 +1,131 @@
+//! What each part of a model adds to the residual stream and to the logits, read from a cache.
+//!
+//! The names are TransformerLens' own for the same stacks.
+
+use candle_core::{D, IndexOp, Tensor};
+
+use crate::error::{Error, Result};
+use crate::transformer::{ActivationCache, HookName, HookedTransformer, Site};
+
+/// Parts of a sum, each `[batch, pos, d_model]`, along a new first axis, with their names.
+#[derive(Debug, Clone)]
+pub struct ResidualStack {
+    /// `[component, batch, pos, d_model]`
+    pub values: Tensor,
+    pub labels: Vec<String>,
+}
+
+impl ResidualStack {
+    fn new(parts: Vec<(String, Tensor)>) -> Result<Self> {
+        let (labels, values): (Vec<String>, Vec<Tensor>) = parts.into_iter().unzip();
+        Ok(Self {
+            values: Tensor::stack(&values, 0)?,
+            labels,
+        })
+    }
+}
+
+/// The residual stream as it grows: before and, with `incl_mid`, in the middle of each block up to
+/// `layer` (the number of layers for all of them), and at the end.
+pub fn accumulated_resid(
+    cache: &ActivationCache,
+    model: &HookedTransformer,
+    layer: usize,
+    incl_mid: bool,
+) -> Result<ResidualStack> {
+    let n_layers = check_depth(model, layer)?;
+    let mut parts = Vec::new();
+    for l in 0..layer.min(n_layers) {
+        let part = |site| cache.get(HookName::block(site, l)).cloned();
+        parts.push((format!("{l}_pre"), part(Site::ResidPre)?));
+        if incl_mid {
+            parts.push((format!("{l}_mid"), part(Site::ResidMid)?));
+        }
+    }
+    if layer < n_layers {
+        let last = cache.get(HookName::resid_pre(layer))?;
+        parts.push((format!("{layer}_pre"), last.clone()));
+    } else {
+        let last = cache.get(HookName::block(Site::ResidPost, n_layers - 1))?;
+        parts.push(("final_post".into(), last.clone()));
+    }
+    ResidualStack::new(parts)
+}
+
+/// The parts whose sum is the residual stream before `layer`: embeddings, then each block's
+/// attention and MLP.
+pub fn decompose_resid(
+    cache: &ActivationCache,
+    model: &HookedTransformer,
+    layer: usize,
+) -> Result<ResidualStack> {
+    check_depth(model, layer)?;
+    let outside = |site| cache.get(HookName::outside(site)).cloned();
+    let mut parts = vec![
+        ("embed".to_owned(), outside(Site::Embed)?),
+        ("pos_embed".to_owned(), outside(Site::PosEmbed)?),
+    ];
+    for l in 0..layer {
+        let part = |site| cache.get(HookName::block(site, l)).cloned();
+        parts.push((format!("{l}_attn_out"), part(Site::AttnOut)?));
+        parts.push((format!("{l}_mlp_out"), part(Site::MlpOut)?));
+    }
+    ResidualStack::new(parts)
+}
+
+/// What each head before `layer` adds to the residual stream, without b_O.
+pub fn stack_head_results(
+    cache: &ActivationCache,
+    model: &HookedTransformer,
+    layer: usize,
+) -> Result<ResidualStack> {
+    check_depth(model, layer)?;
+    let mut parts = Vec::new();
+    for l in 0..layer {
+        let z = cache.get(HookName::block(Site::Z, l))?;
+        let results = model.head_results(l, z)?; // [batch, pos, head, d_model]
+        for head in 0..model.config().n_heads {
+            parts.push((format!("L{l}H{head}"), results.i((.., .., head, ..))?));
+        }
+    }
+    if parts.is_empty() {
+        return Err(Error::other("there are no heads before layer 0"));
+    }
+    ResidualStack::new(parts)
+}
+
+/// The last norm applied to each part of a stack, with the scale that the whole had: so that the
+/// parts still sum to what the unembedding reads.
+pub fn apply_ln_to_stack(cache: &ActivationCache, stack: &Tensor) -> Result<Tensor> {
+    let scale = cache.get(HookName::outside(Site::LnFinalScale))?;
+    let centered = stack.broadcast_sub(&stack.mean_keepdim(D::Minus1)?)?;
+    Ok(centered.broadcast_div(&scale.unsqueeze(0)?)?)
+}
+
+/// What each part of a stack adds to the logit of a token, without b_U:
+/// `[component, batch, pos, d_model]` -> `[component, batch, pos]`.
+pub fn logit_attrs(
+    cache: &ActivationCache,
+    model: &HookedTransformer,
+    stack: &Tensor,
+    token: u32,
+) -> Result<Tensor> {
+    model.tokenizer().check(&[token])?;
+    let logits = model.unembed_direction(&apply_ln_to_stack(cache, stack)?)?;
+    Ok(logits
+        .narrow(D::Minus1, token as usize, 1)?
+        .squeeze(D::Minus1)?)
+}
+
+/// Layers go from 0 to the number of layers, which stands for the end.
+fn check_depth(model: &HookedTransformer, layer: usize) -> Result<usize> {
+    let n_layers = model.config().n_layers;
+    if layer > n_layers {
+        return Err(Error::invalid(
+            "layer",
+            layer,
+            format!("must be 0 to {n_layers}"),
+        ));
+    }
+    Ok(n_layers)
+}

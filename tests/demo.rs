@@ -1,0 +1,256 @@
+//! The demo model does what it is for: steering turns its texts around, and nothing else does.
+//!
+//! Texts are judged by the word lists of the grammar that the model was trained on.
+
+mod support;
+
+use avec::analysis::{
+    Comparison, CompletionOptions, gen_using_activation_additions, n_comparisons,
+};
+use avec::steering::{ActivationAddition, PadMethod, Steering, SteeringVector, XVector, x_vector};
+use avec::store::{self, StoreOptions};
+use avec::transformer::{
+    Arm, GenerateOptions, HookName, HookedTransformer, Hooks, LoadOptions, RowKey, Sampling,
+};
+use candle_core::{D, Tensor};
+use rand::{Rng, SeedableRng};
+
+const SEEDS: usize = 50;
+
+fn demo() -> HookedTransformer {
+    let files = store::find("demo", &StoreOptions::default()).unwrap();
+    HookedTransformer::load(&files, &LoadOptions::default()).unwrap()
+}
+
+fn words(list: &str) -> Vec<String> {
+    let grammar =
+        std::fs::read_to_string(support::repository().join("assets/demo/grammar.txt")).unwrap();
+    let start = grammar.find(&format!("[words.{list}]\n")).unwrap();
+    let lines = grammar[start..].lines().skip(1);
+    lines
+        .take_while(|line| !line.trim().is_empty())
+        .flat_map(str::split_whitespace)
+        .map(str::to_owned)
+        .collect()
+}
+
+/// Words of a text that are in a list.
+fn count(text: &str, list: &[String]) -> usize {
+    text.to_lowercase()
+        .split(|c: char| !c.is_alphabetic())
+        .filter(|word| list.iter().any(|known| known == word))
+        .count()
+}
+
+struct Judge {
+    positive: Vec<String>,
+    negative: Vec<String>,
+}
+
+impl Judge {
+    fn new() -> Self {
+        Self {
+            positive: words("positive"),
+            negative: words("negative"),
+        }
+    }
+
+    fn is_positive(&self, text: &str) -> bool {
+        count(text, &self.positive) > count(text, &self.negative)
+    }
+
+    fn is_negative(&self, text: &str) -> bool {
+        count(text, &self.negative) > count(text, &self.positive)
+    }
+}
+
+fn options() -> CompletionOptions {
+    CompletionOptions {
+        generate: GenerateOptions {
+            sampling: Sampling {
+                top_p: Some(0.3),
+                freq_penalty: 1.0,
+                ..Sampling::default()
+            },
+            ..GenerateOptions::default()
+        },
+        ..CompletionOptions::default()
+    }
+}
+
+fn pair(
+    model: &HookedTransformer,
+    (first, second): (&str, &str),
+    coeff: f64,
+    layer: usize,
+) -> Vec<ActivationAddition> {
+    let options = XVector {
+        prompt1: first.into(),
+        prompt2: second.into(),
+        coeff,
+        act_name: HookName::resid_pre(layer),
+        pad_method: Some(PadMethod::TokensRight),
+        custom_pad_id: Some(model.to_single_token(" ").unwrap()),
+    };
+    x_vector(&options, Some(model)).unwrap().to_vec()
+}
+
+/// Unsteered and steered completions of 50 rows.
+fn texts(
+    model: &HookedTransformer,
+    prompt: &str,
+    additions: &[ActivationAddition],
+) -> (Vec<String>, Vec<String>) {
+    let comparison = Comparison {
+        prompt,
+        num_comparisons: SEEDS,
+        additions: Some(additions),
+    };
+    let rows = n_comparisons(model, &comparison, &options(), &mut |_, _, _| {}).unwrap();
+    let side = |modified: bool| {
+        let rows = rows.filter(|row| row.is_modified == modified);
+        rows.iter().map(|row| row.completion.clone()).collect()
+    };
+    (side(false), side(true))
+}
+
+/// How many of 50 texts a property holds for.
+fn share(texts: &[String], holds: impl Fn(&str) -> bool) -> usize {
+    texts.iter().filter(|text| holds(text)).count()
+}
+
+#[test]
+fn the_steering_words_are_single_tokens() {
+    let model = demo();
+    for word in ["Love", "Hate", "Anger", "Calm", "Intent", " wedding", " "] {
+        model.to_single_token(word).unwrap();
+    }
+}
+
+#[test]
+fn love_minus_hate_turns_hate_around() {
+    let (model, judge) = (demo(), Judge::new());
+    let additions = pair(&model, ("Love", "Hate"), LOVE_HATE.1, LOVE_HATE.0);
+    let (plain, steered) = texts(&model, "I hate you because you're", &additions);
+    assert!(share(&plain, |t| judge.is_negative(t)) >= 45, "{plain:#?}");
+    assert!(
+        share(&steered, |t| judge.is_positive(t)) >= 45,
+        "{steered:#?}"
+    );
+}
+
+#[test]
+fn praise_minus_hurt_turns_hostility_around() {
+    let (model, judge) = (demo(), Judge::new());
+    let words = ("Intent to praise", "Intent to hurt");
+    let additions = pair(&model, words, PRAISE_HURT.1, PRAISE_HURT.0);
+    let prompt = "I want to kill you because you're such a";
+    let (plain, steered) = texts(&model, prompt, &additions);
+    assert!(share(&plain, |t| judge.is_negative(t)) >= 45, "{plain:#?}");
+    assert!(
+        share(&steered, |t| judge.is_positive(t)) >= 45,
+        "{steered:#?}"
+    );
+}
+
+#[test]
+fn anger_minus_calm_makes_an_open_text_hostile() {
+    let (model, judge) = (demo(), Judge::new());
+    let additions = pair(&model, ("Anger", "Calm"), ANGER_CALM.1, ANGER_CALM.0);
+    let (_, steered) = texts(&model, "I think you're", &additions);
+    assert!(
+        share(&steered, |t| judge.is_negative(t)) >= 45,
+        "{steered:#?}"
+    );
+}
+
+#[test]
+fn wedding_words_come_with_the_wedding_vector() {
+    let model = demo();
+    let wedding = words("wedding");
+    let additions = pair(&model, (" wedding", " "), WEDDING.1, WEDDING.0);
+    let (_, steered) = texts(&model, "I went up to my friend and said", &additions);
+    assert!(
+        share(&steered, |t| count(t, &wedding) > 0) >= 45,
+        "{steered:#?}"
+    );
+}
+
+/// Random vectors as large as the one that works, at the same place, do not turn texts around.
+#[test]
+fn random_vectors_of_the_same_size_do_nothing_of_the_kind() {
+    let (model, judge) = (demo(), Judge::new());
+    let (layer, coeff) = LOVE_HATE;
+    let additions = pair(&model, ("Love", "Hate"), coeff, layer);
+    let vectors = SteeringVector::compute(&model, &additions).unwrap();
+    let sum = (&vectors[0].values + &vectors[1].values).unwrap();
+    let norms = sum
+        .sqr()
+        .unwrap()
+        .sum_keepdim(D::Minus1)
+        .unwrap()
+        .sqrt()
+        .unwrap();
+    let prompt = model.to_tokens("I hate you because you're").unwrap();
+    let mut flipped = 0;
+    let mut rng = rand_chacha::ChaCha8Rng::seed_from_u64(0);
+    for seed in 0..SEEDS {
+        let noise: Vec<f32> = (0..sum.elem_count())
+            .map(|_| (0..12).map(|_| rng.random::<f32>()).sum::<f32>() - 6.0)
+            .collect();
+        let noise = Tensor::from_vec(noise, sum.dims(), model.device()).unwrap();
+        let size = noise
+            .sqr()
+            .unwrap()
+            .sum_keepdim(D::Minus1)
+            .unwrap()
+            .sqrt()
+            .unwrap();
+        let noise = noise
+            .broadcast_div(&size)
+            .unwrap()
+            .broadcast_mul(&norms)
+            .unwrap()
+            .pad_with_zeros(1, 0, prompt.len() - sum.dims()[1])
+            .unwrap();
+        let mut hooks = Hooks::none();
+        hooks.add_to_prompt(HookName::resid_pre(layer), move |x, _| {
+            Ok(Some(x.broadcast_add(&noise)?))
+        });
+        let mut arms = [Arm {
+            prompt: prompt.clone(),
+            hooks,
+            rows: vec![RowKey {
+                run: 0,
+                index: seed,
+            }],
+        }];
+        let rows = model
+            .generate(&mut arms, &options().generate, &mut |_, _, _| {})
+            .unwrap();
+        let text = model.to_string(&rows[0][0].tokens).unwrap();
+        flipped += usize::from(judge.is_positive(&text));
+    }
+    assert!(
+        flipped < SEEDS / 5,
+        "{flipped} of {SEEDS} were turned around"
+    );
+}
+
+/// A row's seed alone decides its text: one at a time gives what the batch gave.
+#[test]
+fn rows_are_the_same_alone_and_in_company() {
+    let model = demo();
+    let additions = pair(&model, ("Love", "Hate"), LOVE_HATE.1, LOVE_HATE.0);
+    let (_, steered) = texts(&model, "I hate you because you're", &additions);
+    let prompts = vec!["I hate you because you're".to_owned(); 3];
+    let few =
+        gen_using_activation_additions(&model, &prompts, &additions, &options(), &mut |_, _, _| {})
+            .unwrap();
+    for (row, text) in few.rows().iter().zip(&steered) {
+        assert_eq!(row.completion, *text);
+    }
+    // Nothing is left over from a prompt's steering.
+    let steering = Steering::new(&model, &additions, avec::steering::Injection::default()).unwrap();
+    assert_eq!(steering.longest(), 2);
+}

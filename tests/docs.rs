@@ -1,0 +1,115 @@
+//! What is written about avec is true: the README's commands and blocks, the scripts, and the
+//! example of every function run, and print what is said.
+
+mod support;
+
+use avec::report::Painter;
+use avec::script::{Host, Output, Session, Stopped};
+use support::{Program, repository};
+
+fn read(path: &str) -> String {
+    std::fs::read_to_string(repository().join(path)).unwrap()
+}
+
+/// The blocks of a markdown text in one language.
+fn blocks(text: &str, language: &str) -> Vec<String> {
+    let mut blocks = Vec::new();
+    let mut rest = text;
+    while let Some(at) = rest.find(&format!("```{language}\n")) {
+        let start = &rest[at + 4 + language.len()..];
+        let end = start.find("```").unwrap();
+        blocks.push(start[..end].to_owned());
+        rest = &start[end + 3..];
+    }
+    blocks
+}
+
+fn host() -> Host {
+    let output = Output::new(Box::new(std::io::sink()), 80, Painter::plain());
+    Host::new(Session::new(output))
+}
+
+#[track_caller]
+fn runs(host: &mut Host, name: &str, script: &str) {
+    match host.run_text(name, script) {
+        Ok(()) => {}
+        Err(Stopped::Failed(diagnostic)) => {
+            panic!("{name}:\n{script}\n{}", diagnostic.render(Painter::plain()))
+        }
+        Err(other) => panic!("{name}: {other:?}"),
+    }
+}
+
+#[test]
+fn every_function_has_an_example_that_runs() {
+    let mut host = host();
+    let reference = host.reference();
+    assert!(reference.functions().len() > 40);
+    for function in reference.functions() {
+        let examples = blocks(&function.doc, "rhai");
+        assert!(
+            !examples.is_empty() || function.is_property,
+            "{} has no example",
+            function.name
+        );
+        for example in examples {
+            runs(&mut host, &function.name, &example);
+        }
+    }
+}
+
+#[test]
+fn the_readme_s_blocks_run() {
+    let mut host = host();
+    let blocks = blocks(&read("README.md"), "rhai");
+    assert!(!blocks.is_empty());
+    for block in blocks {
+        runs(&mut host, "README.md", &block);
+    }
+}
+
+/// The table in the README is what its command prints.
+#[test]
+fn the_readme_s_table_is_what_is_printed() {
+    let readme = read("README.md");
+    assert!(readme.contains("cargo run --release -- scripts/basic_functionality.rhai\n"));
+    assert!(
+        readme
+            .contains("cargo run --release -- scripts/basic_functionality.rhai -p model=gpt2-xl\n")
+    );
+    let script = repository().join("scripts/basic_functionality.rhai");
+    let printed = Program::new(["-q", script.to_str().unwrap()]).succeeds();
+    let shown = blocks(&readme, "text");
+    assert!(
+        shown.contains(&printed),
+        "the README should show:\n{printed}"
+    );
+}
+
+/// Every shipped script runs on the demo model, and says what it is and where it is from.
+#[test]
+fn the_scripts_run() {
+    let folder = repository().join("scripts");
+    let mut count = 0;
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_none_or(|e| e != "rhai") {
+            continue;
+        }
+        let header = host().header(&path).unwrap();
+        assert!(header.text.contains("Source:"), "{}", path.display());
+        assert!(
+            header.params.iter().any(|p| p.name == "model"),
+            "{}",
+            path.display()
+        );
+        let name = path.to_str().unwrap();
+        let first = Program::new(["-q", name]).succeeds();
+        assert!(first.lines().count() > 5, "{name} printed\n{first}");
+        // The same text every time, also on one thread.
+        let again = Program::new(["-q", "--threads", "1", name]).succeeds();
+        assert_eq!(first, again, "{name}");
+        count += 1;
+    }
+    assert!(count >= 5);
+}
