@@ -17,6 +17,12 @@ use rand::{Rng, SeedableRng};
 
 const SEEDS: usize = 50;
 
+/// Layer and coefficient of each experiment; the scripts' defaults.
+const LOVE_HATE: (usize, f64) = (1, 8.0);
+const PRAISE_HURT: (usize, f64) = (1, 8.0);
+const ANGER_CALM: (usize, f64) = (1, 8.0);
+const WEDDING: (usize, f64) = (0, 5.0);
+
 fn demo() -> HookedTransformer {
     let files = store::find("demo", &StoreOptions::default()).unwrap();
     HookedTransformer::load(&files, &LoadOptions::default()).unwrap()

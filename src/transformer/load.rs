@@ -173,6 +173,14 @@ fn text(source: &Source) -> Result<Cow<'static, [u8]>> {
     }
 }
 
+/// One linear map on its way from the checkpoint to its packed form.
+struct Map<'a> {
+    weight_name: String,
+    weight: Cow<'a, [f32]>, // [in, out]
+    bias: Vec<f32>,         // [out]
+    sizes: (usize, usize),
+}
+
 struct Loader<'a> {
     config: &'a Config,
     checkpoint: &'a Checkpoint,
@@ -235,33 +243,44 @@ impl Loader<'_> {
 
         let ln1 = self.norm(&name("ln_1"))?;
         let ln2 = self.norm(&name("ln_2"))?;
-        let (mut qkv, mut qkv_bias) = self.map(&name("attn.c_attn"), d, 3 * d)?;
-        let (mut out, mut out_bias) = self.map(&name("attn.c_proj"), d, d)?;
-        let (mut w_in, mut b_in) = self.map(&name("mlp.c_fc"), d, m)?;
-        let (mut w_out, mut b_out) = self.map(&name("mlp.c_proj"), m, d)?;
-        if self.processes() {
-            fold_norm(qkv.to_mut(), &mut qkv_bias, &ln1);
-            fold_norm(w_in.to_mut(), &mut b_in, &ln2);
-            center_rows(out.to_mut(), d);
-            center_rows(&mut out_bias, d);
-            center_rows(w_out.to_mut(), d);
-            center_rows(&mut b_out, d);
-            fold_value_bias(&mut qkv_bias[2 * d..], &out, &mut out_bias);
-        }
-        let attention = Attention::new(
-            self.config,
-            layer,
-            self.linear(&qkv, Order::InOut, (d, 3 * d), Some(qkv_bias))?,
-            self.linear(&out, Order::InOut, (d, d), Some(out_bias))?,
-        );
-        let mlp = Mlp::new(
-            layer,
-            self.linear(&w_in, Order::InOut, (d, m), Some(b_in))?,
-            self.linear(&w_out, Order::InOut, (m, d), Some(b_out))?,
-        );
-        for part in ["attn.c_attn", "attn.c_proj", "mlp.c_fc", "mlp.c_proj"] {
-            self.checkpoint.release(&name(&format!("{part}.weight")));
-        }
+        // One weight at a time: each is packed and dropped before the next is read.
+        let (qkv, value_bias) = {
+            let mut map = self.map(&name("attn.c_attn"), d, 3 * d)?;
+            if self.processes() {
+                fold_norm(map.weight.to_mut(), &mut map.bias, &ln1);
+            }
+            let value_bias = map.bias[2 * d..].to_vec();
+            if self.processes() {
+                map.bias[2 * d..].fill(0.0);
+            }
+            (self.pack(map)?, value_bias)
+        };
+        let out = {
+            let mut map = self.map(&name("attn.c_proj"), d, d)?;
+            if self.processes() {
+                center_rows(map.weight.to_mut(), d);
+                center_rows(&mut map.bias, d);
+                fold_value_bias(&value_bias, &map.weight, &mut map.bias);
+            }
+            self.pack(map)?
+        };
+        let attention = Attention::new(self.config, layer, qkv, out);
+        let w_in = {
+            let mut map = self.map(&name("mlp.c_fc"), d, m)?;
+            if self.processes() {
+                fold_norm(map.weight.to_mut(), &mut map.bias, &ln2);
+            }
+            self.pack(map)?
+        };
+        let w_out = {
+            let mut map = self.map(&name("mlp.c_proj"), m, d)?;
+            if self.processes() {
+                center_rows(map.weight.to_mut(), d);
+                center_rows(&mut map.bias, d);
+            }
+            self.pack(map)?
+        };
+        let mlp = Mlp::new(layer, w_in, w_out);
         Ok(Block::new(
             layer,
             self.layer_norm(ln1, [point(Site::Ln1Scale), point(Site::Ln1Normalized)])?,
@@ -272,11 +291,31 @@ impl Loader<'_> {
     }
 
     /// A Conv1D's weight `[in, out]` and bias `[out]`.
-    fn map(&self, name: &str, from: usize, to: usize) -> Result<(Cow<'_, [f32]>, Vec<f32>)> {
-        Ok((
-            self.read(&format!("{name}.weight"), &[from, to])?,
-            self.vector(&format!("{name}.bias"), to)?,
-        ))
+    fn map(&self, name: &str, from: usize, to: usize) -> Result<Map<'_>> {
+        let weight_name = format!("{name}.weight");
+        Ok(Map {
+            weight: self.weight(&weight_name, &[from, to])?,
+            weight_name,
+            bias: self.vector(&format!("{name}.bias"), to)?,
+            sizes: (from, to),
+        })
+    }
+
+    /// A weight that may be processed: a copy then, whose mapped original is let go at once.
+    fn weight(&self, name: &str, shape: &[usize]) -> Result<Cow<'_, [f32]>> {
+        let weight = self.read(name, shape)?;
+        if !self.processes() {
+            return Ok(weight);
+        }
+        let copy = weight.into_owned();
+        self.checkpoint.release(name);
+        Ok(Cow::Owned(copy))
+    }
+
+    fn pack(&self, map: Map) -> Result<Linear> {
+        let linear = self.linear(&map.weight, Order::InOut, map.sizes, Some(map.bias))?;
+        self.checkpoint.release(&map.weight_name);
+        Ok(linear)
     }
 
     /// The last norm and the unembedding, tied to the token embedding unless the checkpoint has
@@ -289,7 +328,7 @@ impl Loader<'_> {
             WTE
         };
         let norm = self.norm("ln_f")?;
-        let mut weight = self.read(name, &[v, d])?; // [d_vocab, d_model]
+        let mut weight = self.weight(name, &[v, d])?; // [d_vocab, d_model]
         let bias = self
             .processes()
             .then(|| fold_and_center_unembedding(weight.to_mut(), &norm));
@@ -320,7 +359,7 @@ fn fold_norm(weight: &mut [f32], bias: &mut [f32], norm: &(Vec<f32>, Vec<f32>)) 
 
 /// fold_value_biases: attention weights sum to one, so a value's bias reaches the output as it is
 /// and can be part of b_O. value_bias `[d_model]`, out `[d_model, d_model]`, out_bias `[d_model]`.
-fn fold_value_bias(value_bias: &mut [f32], out: &[f32], out_bias: &mut [f32]) {
+fn fold_value_bias(value_bias: &[f32], out: &[f32], out_bias: &mut [f32]) {
     let mut sums: Vec<f64> = out_bias.iter().map(|b| f64::from(*b)).collect();
     for (row, value) in out.chunks(out_bias.len()).zip(value_bias.iter()) {
         for (w, sum) in row.iter().zip(&mut sums) {
@@ -330,7 +369,6 @@ fn fold_value_bias(value_bias: &mut [f32], out: &[f32], out_bias: &mut [f32]) {
     for (b, sum) in out_bias.iter_mut().zip(sums) {
         *b = sum as f32;
     }
-    value_bias.fill(0.0);
 }
 
 /// fold_ln and center_unembed for W_U, which is stored as `[d_vocab, d_model]` -> b_U `[d_vocab]`
