@@ -282,3 +282,75 @@ fn lone_additions_are_warned_of_once() {
     let pair = "x_vector(#{ prompt1: \"Love\", prompt2: \"Hate\", coeff: 3, act_name: 1 })";
     assert!(run(pair).is_empty());
 }
+
+#[test]
+fn profile_tells_where_the_time_went() {
+    let script = "load_model(\"demo\").generate(\"I love\", #{ max_new_tokens: 20 });";
+    let ran = Program::new(["-q", "--profile", "a.rhai"])
+        .file("a.rhai", script)
+        .run();
+    assert_eq!(ran.status, Some(0));
+    assert_eq!(ran.stdout, "");
+    let names: Vec<&str> = ran
+        .stderr
+        .lines()
+        .filter_map(|line| line.split_whitespace().next())
+        .collect();
+    for name in [
+        "profile",
+        "load",
+        "prompts",
+        "decoding",
+        "linear",
+        "attention",
+        "norm",
+        "sampling",
+    ] {
+        assert!(names.contains(&name), "{name} in {}", ran.stderr);
+    }
+    let seconds = |name: &str| -> f64 {
+        let line = ran.stderr.lines().find(|line| line.starts_with(name));
+        line.unwrap()
+            .split_whitespace()
+            .nth(1)
+            .unwrap()
+            .parse()
+            .unwrap()
+    };
+    assert!(seconds("load") > 0.0 && seconds("decoding") > 0.0);
+}
+
+/// A small budget makes more batches and changes no text.
+#[test]
+fn a_memory_budget_changes_no_text() {
+    let script = r#"
+        let m = load_model("demo");
+        let t = gen_using_model(#{ model: m, prompt_batch: ["I hate you because", "I think", "I think", "I"],
+            tokens_to_generate: 12, top_p: 0.5 });
+        print(to_json(t));
+    "#;
+    let text = |size: &str| {
+        let program = Program::new(["-q", "--memory", size, "a.rhai"]);
+        program.file("a.rhai", script).succeeds()
+    };
+    assert_eq!(text("1K"), text("2.5GiB"));
+    let ran = Program::new(["--memory", "much", "a.rhai"]).run();
+    assert_eq!(ran.status, Some(2));
+    assert!(
+        ran.stderr
+            .contains("\"much\" is no size; write for example 500M or 4G"),
+        "{}",
+        ran.stderr
+    );
+}
+
+#[test]
+fn bf16_weights_run_on_the_cpu() {
+    let script = r#"
+        let m = load_model("demo", #{ dtype: "bf16" });
+        print(m.dtype);
+        print(m.generate("I love you because", #{ max_new_tokens: 8, temperature: 0 }).len() > 0);
+    "#;
+    let program = Program::new(["-q", "a.rhai"]).file("a.rhai", script);
+    assert_eq!(program.succeeds(), "bf16\ntrue\n");
+}

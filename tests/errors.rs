@@ -438,12 +438,12 @@ error: this call has 2 errors
     Program::script("load_model(\"demo\", #{ dtype: \"f16\" });").fails(
         1,
         r#"
-error: loading demo: `dtype` must be "f32" on the CPU, but it is "f16"
+error: loading demo: `dtype` must be "f32" or "bf16" on the CPU, but it is "f16"
  --> script.rhai:1:30
   |
 1 | load_model("demo", #{ dtype: "f16" });
   |                              ^^^^^
-  = help: f16 and bf16 need device: "cuda" or "metal"
+  = help: f16 needs device: "cuda" or "metal"
 "#,
     );
 }

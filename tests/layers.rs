@@ -10,6 +10,7 @@ const LAYERS: &[&str] = &[
     "error",
     "cancel",
     "permissions",
+    "profile",
     "progress",
     "report",
     "transformer",

@@ -59,12 +59,38 @@ pub struct GlobalArgs {
     /// How many processor threads to use; all by default
     #[arg(long, value_name = "N", global = true, value_parser = clap::value_parser!(u16).range(1..))]
     pub threads: Option<u16>,
+    /// How much memory generating may take at once, e.g. 500M or 4G; half of what is free by default
+    #[arg(long, value_name = "SIZE", global = true, value_parser = parse_size)]
+    pub memory: Option<u64>,
+    /// Tell at the end, on stderr, where the time went
+    #[arg(long, global = true)]
+    pub profile: bool,
     /// No progress, no notes: only the script's output and errors
     #[arg(short, long, global = true)]
     pub quiet: bool,
     /// When to use colour: auto, always or never
     #[arg(long, value_name = "WHEN", global = true, default_value = "auto", value_parser = parse_color)]
     pub color: ColorChoice,
+}
+
+/// Bytes, or with K, M, G or T after the number so many KiB, MiB, GiB or TiB.
+fn parse_size(text: &str) -> Result<u64, String> {
+    let wrong = || format!("{text:?} is no size; write for example 500M or 4G");
+    let upper = text.trim().to_ascii_uppercase();
+    let number = upper.trim_end_matches("IB").trim_end_matches('B');
+    let (number, shift) = match number.as_bytes().last() {
+        Some(b'K') => (&number[..number.len() - 1], 10),
+        Some(b'M') => (&number[..number.len() - 1], 20),
+        Some(b'G') => (&number[..number.len() - 1], 30),
+        Some(b'T') => (&number[..number.len() - 1], 40),
+        _ => (number, 0),
+    };
+    let number: f64 = number.trim().parse().map_err(|_| wrong())?;
+    let bytes = number * (1u64 << shift) as f64;
+    if !(bytes.is_finite() && bytes >= 1.0) {
+        return Err(wrong());
+    }
+    Ok(bytes as u64)
 }
 
 fn parse_color(text: &str) -> Result<ColorChoice, String> {

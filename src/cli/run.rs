@@ -12,6 +12,7 @@ use super::args::{Cli, Command, GlobalArgs, RunArgs};
 use crate::cancel::Cancel;
 use crate::error::Error;
 use crate::permissions::Permissions;
+use crate::profile::Profile;
 use crate::report::{ColorChoice, Painter, TerminalProgress};
 use crate::script::{Host, Output, Params, Session, Stopped};
 
@@ -78,26 +79,40 @@ fn complain(text: &str) {
 
 fn dispatch(cli: Cli) -> Result<(), Ended> {
     let global = &cli.global;
+    let profile = if global.profile {
+        Profile::on()
+    } else {
+        Profile::default()
+    };
+    let ended = command(&cli, &profile);
+    if global.profile {
+        complain(&profile.to_string());
+    }
+    ended
+}
+
+fn command(cli: &Cli, profile: &Profile) -> Result<(), Ended> {
+    let global = &cli.global;
     if let Some(threads) = global.threads {
         rayon::ThreadPoolBuilder::new()
             .num_threads(threads.into())
             .build_global()
             .map_err(|error| Error::other(format!("can't start {threads} threads: {error}")))?;
     }
-    match cli.command {
-        None => run_script(&cli.run, global),
-        Some(Command::Run(run)) => run_script(&run, global),
+    match &cli.command {
+        None => run_script(&cli.run, global, profile),
+        Some(Command::Run(run)) => run_script(run, global, profile),
         Some(Command::Info { script }) => {
-            let host = host(global, &[])?;
-            let header = host.header(&script)?;
+            let host = host(global, &[], profile)?;
+            let header = host.header(script)?;
             print_line(&host, &header.to_string())
         }
         Some(Command::Doc { name: None }) => {
-            let host = host(global, &[])?;
+            let host = host(global, &[], profile)?;
             print_line(&host, &host.reference().overview())
         }
         Some(Command::Doc { name: Some(name) }) => {
-            let mut host = host(global, &[])?;
+            let mut host = host(global, &[], profile)?;
             // The same words as in a script.
             let call = format!("help({name:?})");
             host.run_text("avec doc", &call)
@@ -120,13 +135,13 @@ fn print_line(host: &Host, text: &str) -> Result<(), Ended> {
         .map_err(|_| Ended::Script(Stopped::BrokenPipe))
 }
 
-fn run_script(run: &RunArgs, global: &GlobalArgs) -> Result<(), Ended> {
+fn run_script(run: &RunArgs, global: &GlobalArgs, profile: &Profile) -> Result<(), Ended> {
     let Some(script) = &run.script else {
         return Err(Ended::Usage(
             "avec needs a script: avec scripts/basic_functionality.rhai\n`avec --help` tells what else it takes".into(),
         ));
     };
-    let mut host = host(global, &run.param)?;
+    let mut host = host(global, &run.param, profile)?;
     if script == Path::new("-") {
         let mut bytes = Vec::new();
         std::io::stdin()
@@ -141,7 +156,11 @@ fn run_script(run: &RunArgs, global: &GlobalArgs) -> Result<(), Ended> {
 }
 
 /// A host whose session is this process's terminal.
-fn host(global: &GlobalArgs, params: &[(String, String)]) -> Result<Host, Ended> {
+fn host(
+    global: &GlobalArgs,
+    params: &[(String, String)],
+    profile: &Profile,
+) -> Result<Host, Ended> {
     let mut session = Session::new(stdout(global.color));
     session.params = Params::new(params.iter().cloned());
     session.permissions = Permissions {
@@ -149,6 +168,8 @@ fn host(global: &GlobalArgs, params: &[(String, String)]) -> Result<Host, Ended>
         ..Permissions::default()
     };
     session.cancel = on_interrupt()?;
+    session.profile = profile.clone();
+    session.memory = global.memory;
     let err = std::io::stderr();
     if !global.quiet {
         let painter = global.color.painter(&err);

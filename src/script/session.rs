@@ -13,6 +13,7 @@ use super::params::Params;
 use crate::cancel::Cancel;
 use crate::error::{Error, Result};
 use crate::permissions::Permissions;
+use crate::profile::Profile;
 use crate::progress::{Progress, silent};
 use crate::report::Painter;
 use crate::steering::{ActivationAddition, uncancelled_at_bos};
@@ -67,6 +68,9 @@ pub struct Session {
     pub permissions: Permissions,
     pub progress: Arc<dyn Progress>,
     pub cancel: Cancel,
+    pub profile: Profile,
+    /// How many bytes generation may use at once; half of what is free if nobody says.
+    pub memory: Option<u64>,
     models: Mutex<HashMap<ModelKey, HookedTransformer>>,
     warned_of_bos: AtomicBool,
 }
@@ -91,6 +95,8 @@ impl Session {
             permissions: Permissions::default(),
             progress: silent(),
             cancel: Cancel::new(),
+            profile: Profile::default(),
+            memory: None,
             models: Mutex::default(),
             warned_of_bos: AtomicBool::new(false),
         }
@@ -139,6 +145,8 @@ impl Session {
                 device,
                 progress: self.progress.clone(),
                 cancel: self.cancel.clone(),
+                profile: self.profile.clone(),
+                memory: self.memory,
             },
         )?;
         if key.id == store::DEMO {

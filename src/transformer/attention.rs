@@ -12,6 +12,7 @@ use super::hook_name::{HookName, Site};
 use super::linear::Linear;
 use super::pass::{KvUse, Pass};
 use crate::error::Result;
+use crate::profile::Part;
 
 pub struct Attention {
     layer: usize,
@@ -42,6 +43,7 @@ impl Attention {
     pub fn forward_add(&self, x: &Tensor, residual: &Tensor, pass: &mut Pass) -> Result<Tensor> {
         let z = self.mix(x, pass)?; // [batch, pos, head, d_head]
         let z = pass.at(self.name(Site::Z), z)?;
+        let time = pass.clock(Part::Linear);
         let attn_out = self.name(Site::AttnOut);
         let result = self.name(Site::Result);
         if !pass.wants(attn_out) && !pass.wants(result) {
@@ -54,6 +56,7 @@ impl Attention {
         } else {
             self.output.forward(&z.flatten_from(2)?)?
         };
+        drop(time);
         let out = pass.at(attn_out, out)?;
         Ok((residual + out)?)
     }
@@ -76,10 +79,13 @@ impl Attention {
     /// Queries, keys, values and their mixture z `[batch, pos, head, d_head]`.
     fn mix(&self, x: &Tensor, pass: &mut Pass) -> Result<Tensor> {
         let (batch, pos, _) = x.dims3()?;
+        let time = pass.clock(Part::Linear);
         let qkv = self
             .qkv
             .forward(x)?
             .reshape((batch, pos, 3, self.n_heads, self.d_head))?;
+        drop(time);
+        let _time = pass.clock(Part::Attention);
         let part = |i: usize| qkv.narrow(2, i, 1)?.squeeze(2);
         let q = pass.at(self.name(Site::Q), part(0)?)?; // [batch, pos, head, d_head]
         let k = pass.at(self.name(Site::K), part(1)?)?.transpose(1, 2)?;

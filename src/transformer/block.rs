@@ -8,6 +8,7 @@ use super::linear::Linear;
 use super::norm::LayerNorm;
 use super::pass::Pass;
 use crate::error::Result;
+use crate::profile::Part;
 
 pub struct Block {
     layer: usize,
@@ -76,16 +77,22 @@ impl Mlp {
     fn forward_add(&self, x: &Tensor, residual: &Tensor, pass: &mut Pass) -> Result<Tensor> {
         let name = |site| HookName::block(site, self.layer);
         let post = if pass.wants(name(Site::MlpPre)) {
-            let pre = pass.at(name(Site::MlpPre), self.input.forward(x)?)?;
-            pre.gelu()?
+            let time = pass.clock(Part::Linear);
+            let pre = self.input.forward(x)?;
+            drop(time);
+            pass.at(name(Site::MlpPre), pre)?.gelu()?
         } else {
+            let _time = pass.clock(Part::Linear);
             self.input.forward_gelu(x)?
         };
         let post = pass.at(name(Site::MlpPost), post)?; // [batch, pos, d_mlp]
+        let time = pass.clock(Part::Linear);
         if !pass.wants(name(Site::MlpOut)) {
             return self.output.forward_add(&post, residual);
         }
-        let out = pass.at(name(Site::MlpOut), self.output.forward(&post)?)?;
+        let out = self.output.forward(&post)?;
+        drop(time);
+        let out = pass.at(name(Site::MlpOut), out)?;
         Ok((residual + out)?)
     }
 }

@@ -10,6 +10,7 @@ use super::linear::Linear;
 use super::norm::LayerNorm;
 use super::pass::Pass;
 use crate::error::Result;
+use crate::profile::Part;
 
 /// The token embedding W_E and the positions' W_pos.
 ///
@@ -95,7 +96,7 @@ impl Unembedding {
     /// residual `[batch, pos, d_model]` -> logits `[batch, pos, d_vocab]`
     pub fn forward(&self, residual: &Tensor, pass: &mut Pass) -> Result<Tensor> {
         let normalized = self.norm.forward(residual, pass)?;
-        self.logits(&normalized)
+        self.logits(&normalized, pass)
     }
 
     /// The norm alone, for its hook points.
@@ -104,7 +105,8 @@ impl Unembedding {
     }
 
     /// normalized `[batch, pos, d_model]` -> logits `[batch, pos, d_vocab]`, always f32
-    pub fn logits(&self, normalized: &Tensor) -> Result<Tensor> {
+    pub fn logits(&self, normalized: &Tensor, pass: &Pass) -> Result<Tensor> {
+        let _time = pass.clock(Part::Unembed);
         Ok(self.map.forward(normalized)?.to_dtype(DType::F32)?)
     }
 

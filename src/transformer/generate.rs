@@ -17,6 +17,7 @@ use super::pass::{Group, KvUse, Pass};
 use super::random::{Rng, RowStream, TorchStream};
 use super::sampler::{Chance, Sampling};
 use crate::error::{ErrorKind, Result, count};
+use crate::profile::{Part, Stage};
 use crate::progress::Unit;
 
 /// A prompt, the hooks that it is run under, and the rows that go on from it.
@@ -118,30 +119,29 @@ impl HookedTransformer {
         Ok(done)
     }
 
-    /// Rows that decode together: (arm, row within the arm), as many as fit into memory at once.
+    /// Rows that decode together: (arm, row within the arm), as many as the memory budget allows
+    /// at once, by default half of what is free; but always one.
     fn pack(&self, arms: &[Arm], options: &GenerateOptions) -> Result<Vec<Vec<(usize, usize)>>> {
         let columns =
             arms.iter().map(|arm| arm.prompt.len()).max().unwrap_or(0) + options.max_new_tokens;
         let config = self.config();
-        let row_size = KvCache::size(config, 1, columns, self.dtype())
+        let row_size = KvCache::size(config, 1, columns, self.activation_dtype())
             + 3 * 4 * (config.d_vocab + config.d_mlp) as u64;
-        let fitting = match memory::available() {
-            Some(available) if self.device().is_cpu() => {
-                let budget = available / 2;
-                if row_size > budget {
-                    memory::check("generating one completion", 2 * row_size, self.device())?;
-                }
-                (budget / row_size.max(1)).max(1) as usize
-            }
-            _ => usize::MAX,
-        };
+        if self.device().is_cpu() {
+            memory::check("generating one completion", row_size, self.device())?;
+        }
+        let budget = self
+            .memory()
+            .or_else(|| Some(memory::available()? / 2).filter(|_| self.device().is_cpu()))
+            .unwrap_or(u64::MAX);
+        let fitting = usize::try_from(budget / row_size.max(1)).unwrap_or(usize::MAX);
         let all: Vec<(usize, usize)> = arms
             .iter()
             .enumerate()
             .flat_map(|(i, arm)| (0..arm.rows.len()).map(move |row| (i, row)))
             .collect();
         Ok(all
-            .chunks(fitting.min(MAX_BATCH))
+            .chunks(fitting.clamp(1, MAX_BATCH))
             .map(<[_]>::to_vec)
             .collect())
     }
@@ -234,7 +234,7 @@ impl<'m> Decoder<'m> {
             &lengths,
             options.max_new_tokens,
             model.device(),
-            model.dtype(),
+            model.activation_dtype(),
         )?;
         Ok(Self {
             model,
@@ -257,6 +257,7 @@ impl<'m> Decoder<'m> {
         let mut logits = self.prompts(arms)?; // [row][d_vocab], flat
         for step in 0..self.options.max_new_tokens {
             self.model.cancel().check()?;
+            let _time = self.model.profile().stage(Stage::Decode);
             self.sample(&mut logits);
             for row in self.rows.iter().filter(|row| row.tokens.len() == step + 1) {
                 on_token(row.arm, row.place, row.tokens[step]);
@@ -281,12 +282,8 @@ impl<'m> Decoder<'m> {
             } else {
                 LogitsAt::Last
             };
-            let mut pass = Pass::prompt(
-                1,
-                Some(hooks),
-                KvUse::Fill(&mut self.cache, rows.clone()),
-                self.model.cancel(),
-            );
+            let kv = KvUse::Fill(&mut self.cache, rows.clone());
+            let mut pass = self.model.prompt_pass(1, hooks, kv);
             let logits = self
                 .model
                 .run_whole(&[prompt], &mut pass, wanted)?
@@ -365,6 +362,7 @@ impl<'m> Decoder<'m> {
             phase: Phase::Decode,
             kv: KvUse::Step(&mut self.cache),
             cancel: model.cancel(),
+            profile: model.profile(),
         };
         model.run(tokens.len(), tokens, positions, &mut pass, LogitsAt::Last)
     }
@@ -383,6 +381,7 @@ impl<'m> Decoder<'m> {
 
     /// Draws every row's next token.
     fn sample(&mut self, logits: &mut [f32]) {
+        let _time = self.model.profile().part(Stage::Decode, Part::Sampling);
         let d_vocab = self.model.config().d_vocab;
         let eos = self.model.tokenizer().eos();
         let raw = self.torch_raw(d_vocab);

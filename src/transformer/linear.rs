@@ -2,8 +2,8 @@
 //!
 //! On the CPU the weight is packed once, at load, into the panels that the matrix product reads,
 //! and the product is a candle custom operation over them: 2 to 4 times faster than a product that
-//! packs on each call, most of all for the few rows of a decoding step. On other devices the weight
-//! is an ordinary candle tensor.
+//! packs on each call, most of all for the few rows of a decoding step. Panels of bf16 are an
+//! option ([`super::bf16_panels`]). On other devices the weight is an ordinary candle tensor.
 
 use candle_core::{CpuStorage, CustomOp1, CustomOp2, DType, Device, Layout, Shape, Tensor};
 use rayon::prelude::*;
@@ -12,6 +12,7 @@ use rten_simd::SimdUnaryOp;
 use rten_tensor::NdTensorView;
 use rten_vecmath::ApproxGelu;
 
+use super::bf16_panels::Bf16Panels;
 use crate::error::Result;
 
 /// A linear map from `in_features` to `out_features`.
@@ -23,13 +24,19 @@ pub struct Linear {
 
 enum Weight {
     Packed {
-        panels: PackedBMatrix<f32>,
+        panels: Panels,
         bias: Option<Vec<f32>>, // [out]
     },
     Dense {
         weight: Tensor,       // [in, out]
         bias: Option<Tensor>, // [out]
     },
+}
+
+/// A packed weight, on the CPU. Whatever it is kept in, inputs, sums and outputs are f32.
+enum Panels {
+    F32(PackedBMatrix<f32>),
+    Bf16(Bf16Panels),
 }
 
 /// How a weight's values lie in the slice that it is made from.
@@ -43,7 +50,7 @@ pub enum Order {
 
 impl Linear {
     /// Packs (or uploads) a weight. `values` has `in_features * out_features` elements and is not
-    /// needed afterwards.
+    /// needed afterwards. `dtype` is what the weight is kept in: f32 or bf16 on the CPU.
     pub fn new(
         values: &[f32],
         order: Order,
@@ -53,14 +60,9 @@ impl Linear {
         dtype: DType,
     ) -> Result<Self> {
         let weight = if device.is_cpu() {
-            let view = match order {
-                Order::InOut => NdTensorView::from_data([in_features, out_features], values),
-                Order::OutIn => {
-                    NdTensorView::from_data([out_features, in_features], values).transposed()
-                }
-            };
+            let sizes = (in_features, out_features);
             Weight::Packed {
-                panels: executor().prepack_b(view),
+                panels: Panels::pack(values, order, sizes, dtype),
                 bias,
             }
         } else {
@@ -150,6 +152,75 @@ impl Linear {
     }
 }
 
+impl Panels {
+    fn pack(values: &[f32], order: Order, (inputs, outputs): (usize, usize), dtype: DType) -> Self {
+        if dtype == DType::BF16 {
+            return Self::Bf16(match order {
+                Order::InOut => Bf16Panels::pack(inputs, outputs, |i, j| values[i * outputs + j]),
+                Order::OutIn => Bf16Panels::pack(inputs, outputs, |i, j| values[j * inputs + i]),
+            });
+        }
+        let view = match order {
+            Order::InOut => NdTensorView::from_data([inputs, outputs], values),
+            Order::OutIn => NdTensorView::from_data([outputs, inputs], values).transposed(),
+        };
+        Self::F32(executor().prepack_b(view))
+    }
+
+    fn inputs(&self) -> usize {
+        match self {
+            Self::F32(panels) => panels.rows(),
+            Self::Bf16(panels) => panels.inputs(),
+        }
+    }
+
+    fn outputs(&self) -> usize {
+        match self {
+            Self::F32(panels) => panels.cols(),
+            Self::Bf16(panels) => panels.outputs(),
+        }
+    }
+
+    /// `out = beta · out + x·W + bias`; x `[rows, in]`, out `[rows, out]`, beta 0 or 1.
+    fn multiply(
+        &self,
+        x: &[f32],
+        bias: Option<&[f32]>,
+        beta: f32,
+        out: &mut [f32],
+    ) -> candle_core::Result<()> {
+        match self {
+            Self::F32(panels) => executor()
+                .gemm(
+                    out,
+                    GemmInputA::Unpacked(NdTensorView::from_data(
+                        [x.len() / panels.rows(), panels.rows()],
+                        x,
+                    )),
+                    GemmInputB::Packed(panels),
+                    GemmOptions {
+                        beta,
+                        bias: bias.map(BiasVector::Row),
+                        ..Default::default()
+                    },
+                )
+                .map_err(candle_core::Error::wrap),
+            Self::Bf16(panels) => {
+                for row in out.chunks_mut(panels.outputs()) {
+                    if beta == 0.0 {
+                        row.fill(0.0);
+                    }
+                    if let Some(bias) = bias {
+                        row.iter_mut().zip(bias).for_each(|(y, b)| *y += b);
+                    }
+                }
+                panels.multiply_add(x, out);
+                Ok(())
+            }
+        }
+    }
+}
+
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Epilogue {
     None,
@@ -163,25 +234,24 @@ pub(super) fn executor() -> GemmExecutor<f32, f32, f32> {
 }
 
 struct PackedProduct<'a> {
-    panels: &'a PackedBMatrix<f32>,
+    panels: &'a Panels,
     bias: Option<&'a [f32]>,
     gelu: bool,
 }
 
 impl PackedProduct<'_> {
-    /// The shape of the output, and how many rows it has.
-    fn shape(&self, input: &Layout) -> candle_core::Result<(Shape, usize)> {
+    /// The shape of the output.
+    fn shape(&self, input: &Layout) -> candle_core::Result<Shape> {
         let mut dims = input.dims().to_vec();
         match dims.last_mut() {
-            Some(last) if *last == self.panels.rows() => *last = self.panels.cols(),
+            Some(last) if *last == self.panels.inputs() => *last = self.panels.outputs(),
             _ => candle_core::bail!(
                 "a linear map of {} inputs was given shape {:?}",
-                self.panels.rows(),
+                self.panels.inputs(),
                 input.dims()
             ),
         }
-        let rows = input.shape().elem_count() / self.panels.rows();
-        Ok((Shape::from(dims), rows))
+        Ok(Shape::from(dims))
     }
 }
 
@@ -191,21 +261,10 @@ impl CustomOp1 for PackedProduct<'_> {
     }
 
     fn cpu_fwd(&self, x: &CpuStorage, layout: &Layout) -> candle_core::Result<(CpuStorage, Shape)> {
-        let (shape, rows) = self.shape(layout)?;
-        let x = contiguous(x, layout)?; // [rows, in]
-        let a = NdTensorView::from_data([rows, self.panels.rows()], x);
+        let shape = self.shape(layout)?;
         let mut out = vec![0.0f32; shape.elem_count()];
-        executor()
-            .gemm(
-                &mut out,
-                GemmInputA::Unpacked(a),
-                GemmInputB::Packed(self.panels),
-                GemmOptions {
-                    bias: self.bias.map(BiasVector::Row),
-                    ..Default::default()
-                },
-            )
-            .map_err(candle_core::Error::wrap)?;
+        let x = contiguous(x, layout)?; // [rows, in]
+        self.panels.multiply(x, self.bias, 0.0, &mut out)?;
         if self.gelu {
             out.par_chunks_mut(4096)
                 .for_each(|chunk| ApproxGelu {}.map_mut(chunk));
@@ -226,21 +285,10 @@ impl CustomOp2 for PackedProduct<'_> {
         residual: &CpuStorage,
         residual_layout: &Layout,
     ) -> candle_core::Result<(CpuStorage, Shape)> {
-        let (shape, rows) = self.shape(layout)?;
-        let a = NdTensorView::from_data([rows, self.panels.rows()], contiguous(x, layout)?);
+        let shape = self.shape(layout)?;
         let mut out = contiguous(residual, residual_layout)?.to_vec();
-        executor()
-            .gemm(
-                &mut out,
-                GemmInputA::Unpacked(a),
-                GemmInputB::Packed(self.panels),
-                GemmOptions {
-                    beta: 1.0,
-                    bias: self.bias.map(BiasVector::Row),
-                    ..Default::default()
-                },
-            )
-            .map_err(candle_core::Error::wrap)?;
+        let x = contiguous(x, layout)?; // [rows, in]
+        self.panels.multiply(x, self.bias, 1.0, &mut out)?;
         Ok((CpuStorage::F32(out), shape))
     }
 }
@@ -298,11 +346,15 @@ mod tests {
 
         #[test]
         fn packed_products_equal_plain_loops(
-            m in 1usize..20, k in 1usize..70, n in 1usize..90, out_in: bool, seed: u64,
+            m in 1usize..20, k in 1usize..70, n in 1usize..90, out_in: bool, bf16: bool, seed: u64,
         ) {
             let order = if out_in { Order::OutIn } else { Order::InOut };
-            let (x, w, b) = (values(m * k, seed), values(k * n, seed ^ 1), values(n, seed ^ 2));
-            let linear = Linear::new(&w, order, (k, n), Some(b.clone()), &Device::Cpu, DType::F32).unwrap();
+            let dtype = if bf16 { DType::BF16 } else { DType::F32 };
+            let (x, mut w, b) = (values(m * k, seed), values(k * n, seed ^ 1), values(n, seed ^ 2));
+            if bf16 {
+                w.iter_mut().for_each(|w| *w = half::bf16::from_f32(*w).to_f32());
+            }
+            let linear = Linear::new(&w, order, (k, n), Some(b.clone()), &Device::Cpu, dtype).unwrap();
             let input = Tensor::from_slice(&x, (1, m, k), &Device::Cpu).unwrap();
             let expected = plain(&x, &w, order, &b, (k, n));
             let close = |got: Tensor, expected: Vec<f64>| {
@@ -325,9 +377,12 @@ mod tests {
         /// A row's result does not depend on how many rows are computed with it, to the last bit:
         /// texts may not depend on batching.
         #[test]
-        fn a_row_does_not_depend_on_its_batch(m in 2usize..40, k in 1usize..600, n in 1usize..90, seed: u64) {
+        fn a_row_does_not_depend_on_its_batch(
+            m in 2usize..40, k in 1usize..600, n in 1usize..90, bf16: bool, seed: u64,
+        ) {
+            let dtype = if bf16 { DType::BF16 } else { DType::F32 };
             let (x, w) = (values(m * k, seed), values(k * n, seed ^ 1));
-            let linear = Linear::new(&w, Order::InOut, (k, n), None, &Device::Cpu, DType::F32).unwrap();
+            let linear = Linear::new(&w, Order::InOut, (k, n), None, &Device::Cpu, dtype).unwrap();
             let all = Tensor::from_slice(&x, (m, k), &Device::Cpu).unwrap();
             let together = linear.forward(&all).unwrap().to_vec2::<f32>().unwrap();
             for (i, row) in together.iter().enumerate() {

@@ -5,6 +5,7 @@
 
 mod activation_cache;
 mod attention;
+mod bf16_panels;
 mod block;
 mod checkpoint;
 mod config;
@@ -33,9 +34,10 @@ pub use files::{ModelFiles, Source, TokenizerFiles};
 pub use generate::{Arm, GenerateOptions, GeneratedRow, OnToken, RowKey};
 pub use hook_name::{Axis, BLOCK_SITES, HookName, Site};
 pub use hooks::{HookCtx, Hooks, NamesFilter, Phase};
+pub use linear::{Linear, Order};
 pub use load::{LoadOptions, Processing};
 pub use model::HookedTransformer;
 pub(crate) use model::mean;
 pub use random::{Rng, torch_exponentials};
-pub use sampler::Sampling;
+pub use sampler::{Chance, Sampling};
 pub use tokenizer::Tokenizer;

@@ -19,6 +19,7 @@ use super::pass::{KvUse, Pass};
 use super::tokenizer::Tokenizer;
 use crate::cancel::Cancel;
 use crate::error::{ErrorKind, Result};
+use crate::profile::{Profile, Stage};
 use crate::progress::Progress;
 
 /// A GPT-2 whose every step can be seen and changed by hooks that are passed into a call.
@@ -41,6 +42,8 @@ struct Inner {
     unembedding: Unembedding,
     progress: Arc<dyn Progress>,
     cancel: Cancel,
+    profile: Profile,
+    memory: Option<u64>,
 }
 
 /// Which positions' logits a pass computes; the unembedding is a third of gpt2's work.
@@ -82,6 +85,8 @@ impl HookedTransformer {
                 unembedding,
                 progress: options.progress.clone(),
                 cancel: options.cancel.clone(),
+                profile: options.profile.clone(),
+                memory: options.memory,
             }),
         }
     }
@@ -103,9 +108,14 @@ impl HookedTransformer {
         &self.inner.device
     }
 
-    /// The number type of weights and activations. Logits are always f32.
+    /// The number type of the weights. Logits are always f32.
     pub fn dtype(&self) -> DType {
         self.inner.dtype
+    }
+
+    /// The number type of activations: the weights', but on the CPU always f32.
+    pub fn activation_dtype(&self) -> DType {
+        activation_dtype(&self.inner.device, self.inner.dtype)
     }
 
     pub fn tokenizer(&self) -> &Tokenizer {
@@ -119,6 +129,15 @@ impl HookedTransformer {
 
     pub(super) fn cancel(&self) -> &Cancel {
         &self.inner.cancel
+    }
+
+    pub(super) fn profile(&self) -> &Profile {
+        &self.inner.profile
+    }
+
+    /// How many bytes generation may use at once, if somebody said.
+    pub(super) fn memory(&self) -> Option<u64> {
+        self.inner.memory
     }
 
     pub(super) fn progress(&self) -> &Arc<dyn Progress> {
@@ -161,7 +180,7 @@ impl HookedTransformer {
 
     /// Logits `[batch, pos, d_vocab]` of texts of one length under hooks.
     pub fn logits_of(&self, rows: &[&[u32]], hooks: &mut Hooks) -> Result<Tensor> {
-        let mut pass = Pass::prompt(rows.len(), Some(hooks), KvUse::None, &self.inner.cancel);
+        let mut pass = self.prompt_pass(rows.len(), hooks, KvUse::None);
         let logits = self.run_whole(rows, &mut pass, LogitsAt::All)?;
         logits.ok_or_else(|| ErrorKind::EmptyPromptBatch.into())
     }
@@ -213,12 +232,7 @@ impl HookedTransformer {
             found.insert(ctx.name, value.clone());
             Ok(None)
         });
-        let mut pass = Pass::prompt(
-            rows.len(),
-            Some(&mut hooks),
-            KvUse::None,
-            &self.inner.cancel,
-        );
+        let mut pass = self.prompt_pass(rows.len(), &mut hooks, KvUse::None);
         self.run_whole(rows, &mut pass, LogitsAt::None { layers })?;
         drop(pass);
         drop(hooks);
@@ -271,6 +285,16 @@ impl HookedTransformer {
         self.inner.tokenizer.check(tokens)
     }
 
+    /// A pass over `rows` whole sequences under hooks.
+    pub(super) fn prompt_pass<'p, 'h>(
+        &'p self,
+        rows: usize,
+        hooks: &'p mut Hooks<'h>,
+        kv: KvUse<'p>,
+    ) -> Pass<'p, 'h> {
+        Pass::prompt(rows, Some(hooks), kv, self.cancel(), self.profile())
+    }
+
     /// Runs whole sequences of one length.
     pub(super) fn run_whole(
         &self,
@@ -278,6 +302,7 @@ impl HookedTransformer {
         pass: &mut Pass,
         logits: LogitsAt,
     ) -> Result<Option<Tensor>> {
+        let _time = self.profile().stage(Stage::Prompt);
         let length = rows.first().map_or(0, |row| row.len());
         let mut tokens = Vec::with_capacity(rows.len() * length);
         for row in rows {
@@ -324,7 +349,7 @@ impl HookedTransformer {
             LogitsAt::All => Some(inner.unembedding.forward(&residual, pass)?),
             LogitsAt::Last if watched => {
                 let normalized = inner.unembedding.normalize(&residual, pass)?;
-                Some(inner.unembedding.logits(&last(&normalized)?)?)
+                Some(inner.unembedding.logits(&last(&normalized)?, pass)?)
             }
             LogitsAt::Last => Some(inner.unembedding.forward(&last(&residual)?, pass)?),
             LogitsAt::None { .. } => {
@@ -341,6 +366,12 @@ impl std::fmt::Debug for HookedTransformer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "HookedTransformer({})", self.inner.name)
     }
+}
+
+/// What a model computes in: candle has no fast half-precision arithmetic on the CPU, so bf16 is
+/// only how the weights are kept there.
+pub(super) fn activation_dtype(device: &Device, dtype: DType) -> DType {
+    if device.is_cpu() { DType::F32 } else { dtype }
 }
 
 /// `-log_softmax(logits)[next token]` for logits `[1, pos, d_vocab]`: pos - 1 values.

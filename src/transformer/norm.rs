@@ -9,6 +9,7 @@ use super::hook_name::{HookName, Site};
 use super::linear::contiguous;
 use super::pass::Pass;
 use crate::error::Result;
+use crate::profile::Part;
 
 /// LayerNorm with its gain and bias, unless they have been folded into the next linear map.
 pub struct LayerNorm {
@@ -38,6 +39,7 @@ impl LayerNorm {
 
     /// x `[batch, pos, d_model]` -> `[batch, pos, d_model]`
     pub fn forward(&self, x: &Tensor, pass: &mut Pass) -> Result<Tensor> {
+        let time = pass.clock(Part::Norm);
         let normalized = if x.device().is_cpu() && !pass.wants(self.scale_name) {
             x.contiguous()?.apply_op1_no_bwd(&FusedNorm {
                 eps: self.eps as f32,
@@ -53,6 +55,7 @@ impl LayerNorm {
             Some((gain, bias)) => normalized.broadcast_mul(gain)?.broadcast_add(bias)?,
             None => normalized,
         };
+        drop(time);
         pass.at(self.normalized_name, normalized)
     }
 }

@@ -9,6 +9,7 @@ use super::hooks::{HookCtx, Hooks, Phase};
 use super::kv_cache::KvCache;
 use crate::cancel::Cancel;
 use crate::error::Result;
+use crate::profile::{Clock, Part, Profile, Stage};
 
 /// Rows that belong together: they share a prompt length and their hooks.
 pub struct Group<'p, 'h> {
@@ -33,6 +34,7 @@ pub struct Pass<'p, 'h> {
     pub phase: Phase,
     pub kv: KvUse<'p>,
     pub cancel: &'p Cancel,
+    pub profile: &'p Profile,
 }
 
 impl<'p, 'h> Pass<'p, 'h> {
@@ -42,6 +44,7 @@ impl<'p, 'h> Pass<'p, 'h> {
         hooks: Option<&'p mut Hooks<'h>>,
         kv: KvUse<'p>,
         cancel: &'p Cancel,
+        profile: &'p Profile,
     ) -> Self {
         Self {
             groups: vec![Group {
@@ -52,7 +55,17 @@ impl<'p, 'h> Pass<'p, 'h> {
             phase: Phase::Prompt,
             kv,
             cancel,
+            profile,
         }
+    }
+
+    /// Counts the time until the clock is dropped for a part of this pass.
+    pub fn clock(&self, part: Part) -> Clock {
+        let stage = match self.phase {
+            Phase::Prompt => Stage::Prompt,
+            Phase::Decode => Stage::Decode,
+        };
+        self.profile.part(stage, part)
     }
 
     /// Whether anybody wants to see this hook point, so that it must be materialised.

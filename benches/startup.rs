@@ -1,0 +1,30 @@
+//! The whole program, from its start to its end.
+
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use criterion::{Criterion, criterion_group, criterion_main};
+
+fn run(arguments: &[&str]) {
+    let status = Command::new(env!("CARGO_BIN_EXE_avec"))
+        .args(arguments)
+        .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")))
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status();
+    assert!(status.expect("avec starts").success(), "{arguments:?}");
+}
+
+fn startup(c: &mut Criterion) {
+    let mut group = c.benchmark_group("startup");
+    group.sample_size(20);
+    group.bench_function("avec --version", |b| b.iter(|| run(&["--version"])));
+    group.bench_function("avec scripts/basic_functionality.rhai", |b| {
+        b.iter(|| run(&["scripts/basic_functionality.rhai"]));
+    });
+    group.finish();
+}
+
+criterion_group!(benches, startup);
+criterion_main!(benches);
