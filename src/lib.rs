@@ -9,6 +9,7 @@
 //! - [`steering`]: activation additions and x-vectors
 //! - [`analysis`]: completions, losses, magnitudes; returns data
 //! - [`script`]: the rhai host and its bindings
+//! - [`repl`]: the interactive session
 //! - [`cli`]: from what was typed to what is run
 
 pub mod analysis;
@@ -18,6 +19,7 @@ pub mod error;
 pub mod permissions;
 pub mod profile;
 pub mod progress;
+pub mod repl;
 pub mod report;
 pub mod script;
 pub mod steering;

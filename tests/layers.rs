@@ -18,6 +18,7 @@ const LAYERS: &[&str] = &[
     "steering",
     "analysis",
     "script",
+    "repl",
     "cli",
 ];
 

@@ -84,11 +84,14 @@ impl<'g> Texts<'g> {
         let mut text = String::new();
         if let Some(header) = header {
             text.push_str(&expansion.expand(header, rng)?);
-            let gap = match rng.random_range(0..4) {
-                0 => "\n".to_owned(),
-                1 => ". ".to_owned(),
-                2 => ": ".to_owned(),
-                _ => " ".repeat(rng.random_range(1..=7)),
+            // Often nothing but a space: the text itself must find out what the header's last word
+            // says, and no sign between them can do it first.
+            let gap = match rng.random_range(0..10) {
+                0..5 => " ".to_owned(),
+                5 => "\n".to_owned(),
+                6 => ". ".to_owned(),
+                7 => ": ".to_owned(),
+                _ => " ".repeat(rng.random_range(2..=7)),
             };
             text.push_str(&gap);
         } else if rng.random_bool(0.12) {

@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 use crate::error::{Error, ErrorKind, Result};
 use crate::steering::{ActivationAddition, Injection, Steering};
 use crate::transformer::{
-    Arm, GenerateOptions, GeneratedRow, HookedTransformer, Hooks, OnToken, RowKey,
+    Arm, GenerateOptions, GeneratedRow, HookedTransformer, Hooks, OnToken, Rng, RowKey,
 };
 
 /// How completions are generated.
@@ -41,6 +41,11 @@ pub struct CompletionRow {
 }
 
 impl Completions {
+    /// The model that wrote the rows.
+    pub fn model(&self) -> &HookedTransformer {
+        &self.model
+    }
+
     pub fn rows(&self) -> &[CompletionRow] {
         &self.rows
     }
@@ -91,6 +96,7 @@ pub fn gen_using_activation_additions(
     let run = Run {
         prompts: prompt_batch,
         additions,
+        known: &[],
     };
     generate(model, &[run], options, on_token)
 }
@@ -103,24 +109,44 @@ pub fn n_comparisons(
     options: &CompletionOptions,
     on_token: &mut OnToken,
 ) -> Result<Completions> {
+    n_comparisons_knowing(model, comparison, options, Known::default(), on_token)
+}
+
+/// The first rows of each side, from an earlier run of the same comparison with the same options.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Known<'a> {
+    pub unsteered: &'a [CompletionRow],
+    pub steered: &'a [CompletionRow],
+}
+
+/// [`n_comparisons`] that generates only the rows that are not known.
+pub fn n_comparisons_knowing(
+    model: &HookedTransformer,
+    comparison: &Comparison,
+    options: &CompletionOptions,
+    known: Known,
+    on_token: &mut OnToken,
+) -> Result<Completions> {
     if comparison.num_comparisons == 0 {
         return Err(Error::invalid("num_comparisons", 0, "must be 1 or more"));
     }
-    let prompts = vec![comparison.prompt.to_owned(); comparison.num_comparisons];
+    let n = comparison.num_comparisons;
+    let prompts = vec![comparison.prompt.to_owned(); n];
     let mut runs = vec![Run {
         prompts: &prompts,
         additions: &[],
+        known: known.unsteered,
     }];
     if let Some(additions) = comparison.additions {
         runs.push(Run {
             prompts: &prompts,
             additions,
+            known: known.steered,
         });
     }
     // The second side is the modified one, also when its list of additions is empty.
     let mut completions = generate(model, &runs, options, on_token)?;
     if comparison.additions.is_some_and(<[_]>::is_empty) {
-        let n = comparison.num_comparisons;
         for row in &mut Arc::make_mut(&mut completions.rows)[n..] {
             row.is_modified = true;
         }
@@ -132,6 +158,20 @@ pub fn n_comparisons(
 struct Run<'a> {
     prompts: &'a [String],
     additions: &'a [ActivationAddition],
+    /// The first rows, where they need not be generated.
+    known: &'a [CompletionRow],
+}
+
+impl Run<'_> {
+    /// How many of the rows are taken as they are known. The rows of a torch stream hang together:
+    /// all of them or none.
+    fn taken(&self, rng: Rng) -> usize {
+        let known = self.known.len().min(self.prompts.len());
+        match rng {
+            Rng::Torch if known < self.prompts.len() => 0,
+            _ => known,
+        }
+    }
 }
 
 fn generate(
@@ -146,9 +186,9 @@ fn generate(
             return Err(ErrorKind::EmptyPromptBatch.into());
         }
         let steering = Steering::new(model, run.additions, options.injection)?;
-        let mut index = 0;
+        let mut index = run.taken(options.generate.rng);
         // The same prompt again is another row of its arm, and runs only once.
-        for same in run.prompts.chunk_by(|a, b| a == b) {
+        for same in run.prompts[index..].chunk_by(|a, b| a == b) {
             let tokens = model.to_tokens(&same[0])?;
             arms.push(Arm {
                 hooks: steering.hooks(&tokens)?,
@@ -161,12 +201,16 @@ fn generate(
         }
     }
     let generated = model.generate(&mut arms, &options.generate, on_token)?;
-    let mut rows = Vec::new();
+    let mut sides: Vec<Vec<CompletionRow>> = runs
+        .iter()
+        .map(|run| run.known[..run.taken(options.generate.rng)].to_vec())
+        .collect();
     for (arm, generated) in arms.iter().zip(generated) {
         for row in generated {
-            rows.push(completion_row(model, runs, arm, row)?);
+            sides[row.key.run].push(completion_row(model, runs, arm, row)?);
         }
     }
+    let rows = sides.concat();
     Ok(Completions {
         model: model.clone(),
         rows: Arc::new(rows),

@@ -11,8 +11,8 @@ pub use attribution::{
     stack_head_results,
 };
 pub use completions::{
-    Comparison, CompletionOptions, CompletionRow, Completions, gen_using_activation_additions,
-    n_comparisons,
+    Comparison, CompletionOptions, CompletionRow, Completions, Known,
+    gen_using_activation_additions, n_comparisons, n_comparisons_knowing,
 };
 pub use forward::{InjectionMode, forward_with_activation_additions};
 pub use magnitudes::{

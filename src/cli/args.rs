@@ -30,6 +30,8 @@ pub struct Cli {
 pub enum Command {
     /// Run a script; the same as naming it alone
     Run(RunArgs),
+    /// Begin an interactive session; the same as naming no script
+    Repl,
     /// Show what a script is about, and its parameters
     Info {
         /// The script
@@ -39,12 +41,15 @@ pub enum Command {
     Doc {
         /// A function's name
         name: Option<String>,
+        /// Write docs/reference.md and docs/avec.d.rhai anew, from the functions themselves
+        #[arg(long, conflicts_with = "name")]
+        write: bool,
     },
 }
 
 #[derive(Debug, Args)]
 pub struct RunArgs {
-    /// The script to run; - reads it from standard input
+    /// The script to run; - reads it from standard input, none begins an interactive session
     pub script: Option<PathBuf>,
     /// Set a parameter of the script
     #[arg(short, long = "param", value_name = "NAME=VALUE", value_parser = parse_assignment)]

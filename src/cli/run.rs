@@ -13,6 +13,7 @@ use crate::cancel::Cancel;
 use crate::error::Error;
 use crate::permissions::Permissions;
 use crate::profile::Profile;
+use crate::repl;
 use crate::report::{ColorChoice, Painter, TerminalProgress};
 use crate::script::{Host, Output, Params, Session, Stopped};
 
@@ -102,16 +103,32 @@ fn command(cli: &Cli, profile: &Profile) -> Result<(), Ended> {
     match &cli.command {
         None => run_script(&cli.run, global, profile),
         Some(Command::Run(run)) => run_script(run, global, profile),
+        Some(Command::Repl) => interactive(&[], global, profile),
         Some(Command::Info { script }) => {
             let host = host(global, &[], profile)?;
             let header = host.header(script)?;
             print_line(&host, &header.to_string())
         }
-        Some(Command::Doc { name: None }) => {
+        Some(Command::Doc { write: true, .. }) => {
+            let host = host(global, &[], profile)?;
+            let reference = host.reference();
+            for (path, text) in [
+                ("docs/reference.md", reference.markdown()),
+                ("docs/avec.d.rhai", reference.definitions()),
+            ] {
+                std::fs::write(path, text)
+                    .map_err(|error| Error::other(format!("can't write {path}: {error}")))?;
+                print_line(&host, &format!("wrote {path}"))?;
+            }
+            Ok(())
+        }
+        Some(Command::Doc { name: None, .. }) => {
             let host = host(global, &[], profile)?;
             print_line(&host, &host.reference().overview())
         }
-        Some(Command::Doc { name: Some(name) }) => {
+        Some(Command::Doc {
+            name: Some(name), ..
+        }) => {
             let mut host = host(global, &[], profile)?;
             // The same words as in a script.
             let call = format!("help({name:?})");
@@ -137,8 +154,11 @@ fn print_line(host: &Host, text: &str) -> Result<(), Ended> {
 
 fn run_script(run: &RunArgs, global: &GlobalArgs, profile: &Profile) -> Result<(), Ended> {
     let Some(script) = &run.script else {
+        if std::io::stdin().is_terminal() {
+            return interactive(&run.param, global, profile);
+        }
         return Err(Ended::Usage(
-            "avec needs a script: avec scripts/basic_functionality.rhai\n`avec --help` tells what else it takes".into(),
+            "avec needs a script: avec scripts/basic_functionality.rhai\nor a terminal, to be used interactively; `avec -` reads a script from standard input".into(),
         ));
     };
     let mut host = host(global, &run.param, profile)?;
@@ -155,19 +175,39 @@ fn run_script(run: &RunArgs, global: &GlobalArgs, profile: &Profile) -> Result<(
     Ok(host.run_file(script)?)
 }
 
-/// A host whose session is this process's terminal.
+fn interactive(
+    params: &[(String, String)],
+    global: &GlobalArgs,
+    profile: &Profile,
+) -> Result<(), Ended> {
+    let session = session(global, params, profile, OnSecondInterrupt::Wait)?;
+    let painter = session.output.painter;
+    Ok(repl::run(session, painter, global.quiet)?)
+}
+
 fn host(
     global: &GlobalArgs,
     params: &[(String, String)],
     profile: &Profile,
 ) -> Result<Host, Ended> {
+    let session = session(global, params, profile, OnSecondInterrupt::Exit)?;
+    Ok(Host::new(session))
+}
+
+/// A session on this process's terminal.
+fn session(
+    global: &GlobalArgs,
+    params: &[(String, String)],
+    profile: &Profile,
+    second: OnSecondInterrupt,
+) -> Result<Session, Ended> {
     let mut session = Session::new(stdout(global.color));
     session.params = Params::new(params.iter().cloned());
     session.permissions = Permissions {
         offline: global.offline,
         ..Permissions::default()
     };
-    session.cancel = on_interrupt()?;
+    session.cancel = on_interrupt(second)?;
     session.profile = profile.clone();
     session.memory = global.memory;
     let err = std::io::stderr();
@@ -178,7 +218,7 @@ fn host(
             session.progress = Arc::new(TerminalProgress);
         }
     }
-    Ok(Host::new(session))
+    Ok(session)
 }
 
 fn stdout(color: ColorChoice) -> Output {
@@ -186,20 +226,37 @@ fn stdout(color: ColorChoice) -> Output {
     let painter: Painter = color.painter(&out);
     // A pipe has no width; COLUMNS lets tests and pagers choose one.
     let columns = std::env::var("COLUMNS").ok().and_then(|c| c.parse().ok());
-    let width = terminal_size::terminal_size_of(&out)
-        .map(|(width, _)| usize::from(width.0))
-        .filter(|width| *width > 0)
-        .or(columns)
-        .unwrap_or(100);
-    Output::new(Box::new(out), width, painter)
+    if terminal_room().is_some() {
+        return Output::terminal(Box::new(out), terminal_room, painter);
+    }
+    Output::new(Box::new(out), columns.unwrap_or(100), painter)
 }
 
-/// Ctrl-C asks the work to stop; a second one ends the process at once.
-fn on_interrupt() -> Result<Cancel, Error> {
+/// Columns and lines of the terminal that standard output is, if it is one.
+fn terminal_room() -> Option<(usize, usize)> {
+    if std::env::var_os("TERM").is_some_and(|term| term == "dumb") {
+        // It can't move its cursor.
+        return None;
+    }
+    let (width, height) = terminal_size::terminal_size_of(std::io::stdout())?;
+    Some((width.0.into(), height.0.into())).filter(|(width, height)| *width > 0 && *height > 0)
+}
+
+/// What a second Ctrl-C does while the first is being obeyed.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum OnSecondInterrupt {
+    /// Ends the process at once.
+    Exit,
+    /// Nothing more: an interactive session is never lost.
+    Wait,
+}
+
+/// Ctrl-C asks the work to stop.
+fn on_interrupt(second: OnSecondInterrupt) -> Result<Cancel, Error> {
     let cancel = Cancel::new();
     let flag = cancel.clone();
     ctrlc::set_handler(move || {
-        if flag.is_raised() {
+        if flag.is_raised() && second == OnSecondInterrupt::Exit {
             std::process::exit(INTERRUPTED.into());
         }
         flag.raise();

@@ -2,12 +2,14 @@
 //! gives back text, and prints none but the progress bar.
 
 mod comparison;
+mod live;
 mod progress_bar;
 mod style;
 mod tensor;
 mod width;
 
 pub use comparison::{ComparisonTable, Passage, Side};
+pub use live::LiveArea;
 pub use progress_bar::TerminalProgress;
 pub use style::{ColorChoice, Painter};
 pub use tensor::tensor_text;

@@ -85,6 +85,14 @@ impl Painter {
         self.paint("32", text)
     }
 
+    pub fn yellow(self, text: &str) -> String {
+        self.paint("33", text)
+    }
+
+    pub fn magenta(self, text: &str) -> String {
+        self.paint("35", text)
+    }
+
     pub fn cyan(self, text: &str) -> String {
         self.paint("36", text)
     }

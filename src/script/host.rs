@@ -18,7 +18,7 @@ use crate::error::{Error, ErrorKind};
 
 /// An engine and the session that its scripts run in.
 pub struct Host {
-    engine: Engine,
+    pub(super) engine: Engine,
     session: Arc<Session>,
 }
 
@@ -124,6 +124,17 @@ impl Host {
                 },
             )
         })
+    }
+
+    /// How a run ended, with its place in a text of this name.
+    pub(super) fn stopped_in(
+        &self,
+        error: &EvalAltResult,
+        name: &str,
+        text: &str,
+        ast: Option<&AST>,
+    ) -> Stopped {
+        self.stopped(error, &Script { name, text, ast })
     }
 
     fn stopped(&self, error: &EvalAltResult, script: &Script) -> Stopped {
@@ -251,7 +262,7 @@ fn not_found(path: &Path) -> Error {
     }
 }
 
-fn folder_of(path: &Path) -> PathBuf {
+pub(super) fn folder_of(path: &Path) -> PathBuf {
     match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder.to_owned(),
         _ => PathBuf::from("."),

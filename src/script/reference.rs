@@ -24,6 +24,8 @@ pub struct Function {
     /// The option map's fields, if the function takes one.
     pub options: &'static [Field],
     pub is_property: bool,
+    /// The types of the first argument, which `value.name(..)` goes by.
+    pub receivers: Vec<String>,
 }
 
 impl Reference {
@@ -68,6 +70,10 @@ impl Reference {
                 .filter(|(name, kind)| name != "ctx" && !kind.contains("NativeCallContext"))
                 .map(|(name, kind)| format!("{name}: {}", short(&plain_type(kind))))
                 .collect();
+            let receiver = params
+                .first()
+                .and_then(|param| param.split_once(": "))
+                .map(|(_, kind)| kind.to_owned());
             let signature = if is_property {
                 format!("{}.{name}", params.join(""))
             } else {
@@ -80,6 +86,7 @@ impl Reference {
             match functions.iter_mut().find(|f| f.name == name) {
                 Some(function) => {
                     function.signatures.push(signature);
+                    function.receivers.extend(receiver);
                     if !doc.is_empty() && !function.doc.contains(&doc) {
                         function.doc = format!("{}\n\n{doc}", function.doc);
                     }
@@ -94,6 +101,7 @@ impl Reference {
                     signatures: vec![signature],
                     doc,
                     is_property,
+                    receivers: receiver.into_iter().collect(),
                 }),
             }
         }
@@ -131,6 +139,61 @@ impl Reference {
             .unwrap_or_default()
     }
 
+    /// docs/reference.md.
+    pub fn markdown(&self) -> String {
+        let mut out = String::from(
+            "# Script functions\n\nWritten by `avec doc --write` from the functions themselves; `help(\"name\")` in a script or session\ntells the same.\n",
+        );
+        for function in &self.functions {
+            out.push_str(&format!("\n## {}\n\n", function.name));
+            for signature in &function.signatures {
+                out.push_str(&format!("    {signature}\n"));
+            }
+            out.push_str(&format!("\n{}\n", function.doc));
+            if function.options.is_empty() {
+                continue;
+            }
+            out.push_str("\n| option | type | default | |\n|---|---|---|---|\n");
+            for option in function.options {
+                let mut kind = option.type_name.to_owned();
+                if !option.range.is_empty() {
+                    kind.push_str(&format!(", {}", option.range));
+                }
+                let default = match option.default {
+                    Some(default) => format!("`{default}`"),
+                    None if option.required => "required".into(),
+                    None => String::new(),
+                };
+                let doc = option.doc.split_whitespace().collect::<Vec<_>>().join(" ");
+                out.push_str(&format!(
+                    "| `{}` | {kind} | {default} | {} |\n",
+                    option.name,
+                    doc.replace('|', "\\|")
+                ));
+            }
+        }
+        out
+    }
+
+    /// docs/avec.d.rhai: definitions for editors that know rhai.
+    pub fn definitions(&self) -> String {
+        let mut out = String::from(
+            "// avec's functions, for editors. Written by `avec doc --write`.\nmodule static;\n",
+        );
+        for function in &self.functions {
+            for signature in &function.signatures {
+                out.push('\n');
+                for line in function.doc.lines() {
+                    out.push_str(format!("/// {line}").trim_end());
+                    out.push('\n');
+                }
+                out.push_str(&definition(function, signature));
+                out.push('\n');
+            }
+        }
+        out
+    }
+
     /// The list that `help()` prints.
     pub fn overview(&self) -> String {
         let width = self
@@ -166,6 +229,34 @@ impl Function {
         match text.find(". ") {
             Some(end) => text[..=end].to_owned(),
             None => text,
+        }
+    }
+}
+
+/// A signature in the language of definition files, which names types as rhai does.
+fn definition(function: &Function, signature: &str) -> String {
+    let typed = |text: &str| {
+        text.replace("object map", "Map")
+            .replace("string", "String")
+            .replace("integer", "int")
+            .replace("number", "float")
+            .replace("array", "Array")
+            .replace("any", "?")
+    };
+    if function.is_property && !signature.contains('(') {
+        let receiver = signature
+            .rsplit_once('.')
+            .map_or(signature, |(left, _)| left);
+        return format!("fn get {}({}) -> ?;", function.name, typed(receiver));
+    }
+    match signature.split_once(") -> ") {
+        Some((head, returns)) => {
+            let (name, params) = head.split_once('(').unwrap_or((head, ""));
+            format!("fn {name}({}) -> {};", typed(params), typed(returns))
+        }
+        None => {
+            let (name, params) = signature.split_once('(').unwrap_or((signature, ")"));
+            format!("fn {name}({} -> ();", typed(params))
         }
     }
 }

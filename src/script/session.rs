@@ -10,6 +10,7 @@ use rhai::{Dynamic, EvalAltResult, NativeCallContext, Position};
 
 use super::fault::ScriptResult;
 use super::params::Params;
+use super::remembered::Remembered;
 use crate::cancel::Cancel;
 use crate::error::{Error, Result};
 use crate::permissions::Permissions;
@@ -24,17 +25,61 @@ use crate::transformer::{DeviceChoice, HookedTransformer, LoadOptions, Processin
 #[derive(Clone)]
 pub struct Output {
     writer: Arc<Mutex<Box<dyn Write + Send>>>,
-    /// How wide tables may be.
-    pub width: usize,
+    room: Room,
     pub painter: Painter,
+}
+
+/// How much is seen at once.
+#[derive(Clone, Copy)]
+enum Room {
+    /// So many columns, and lines without end.
+    Columns(usize),
+    /// A terminal, which tells its columns and lines, and may change them.
+    Terminal(fn() -> Option<(usize, usize)>),
 }
 
 impl Output {
     pub fn new(writer: Box<dyn Write + Send>, width: usize, painter: Painter) -> Self {
         Self {
             writer: Arc::new(Mutex::new(writer)),
-            width,
+            room: Room::Columns(width),
             painter,
+        }
+    }
+
+    /// An output on a terminal whose columns and lines `size` tells. There, what is being written
+    /// is shown while it grows.
+    pub fn terminal(
+        writer: Box<dyn Write + Send>,
+        size: fn() -> Option<(usize, usize)>,
+        painter: Painter,
+    ) -> Self {
+        Self {
+            room: Room::Terminal(size),
+            ..Self::new(writer, 0, painter)
+        }
+    }
+
+    /// How wide tables may be.
+    pub fn width(&self) -> usize {
+        match self.room {
+            Room::Columns(columns) => columns,
+            Room::Terminal(size) => size().map_or(80, |(columns, _)| columns),
+        }
+    }
+
+    /// How many lines a terminal shows; none if this isn't one.
+    pub fn height(&self) -> Option<usize> {
+        match self.room {
+            Room::Columns(_) => None,
+            Room::Terminal(size) => size().map(|(_, lines)| lines),
+        }
+    }
+
+    /// Writes text that moves the cursor. What can't be drawn is not missed.
+    pub fn raw(&self, text: &str) {
+        if let Ok(mut writer) = self.writer.lock() {
+            let _ = write!(writer, "{text}").and_then(|()| writer.flush());
         }
     }
 
@@ -71,6 +116,9 @@ pub struct Session {
     pub profile: Profile,
     /// How many bytes generation may use at once; half of what is free if nobody says.
     pub memory: Option<u64>,
+    /// Whether comparisons are remembered, so that they can be made again with one thing changed.
+    pub remembers: bool,
+    last: Mutex<Option<Remembered>>,
     models: Mutex<HashMap<ModelKey, HookedTransformer>>,
     warned_of_bos: AtomicBool,
 }
@@ -97,9 +145,35 @@ impl Session {
             cancel: Cancel::new(),
             profile: Profile::default(),
             memory: None,
+            remembers: false,
+            last: Mutex::default(),
             models: Mutex::default(),
             warned_of_bos: AtomicBool::new(false),
         }
+    }
+
+    /// The last comparison, if comparisons are remembered and there was one.
+    pub fn last_comparison(&self) -> Option<Remembered> {
+        self.last.lock().ok()?.clone()
+    }
+
+    /// Remembers a comparison, if they are remembered.
+    pub fn remember(&self, comparison: impl FnOnce() -> Remembered) {
+        if self.remembers
+            && let Ok(mut last) = self.last.lock()
+        {
+            *last = Some(comparison());
+        }
+    }
+
+    /// The models that are loaded, by name.
+    pub fn models(&self) -> Vec<HookedTransformer> {
+        let Ok(models) = self.models.lock() else {
+            return Vec::new();
+        };
+        let mut models: Vec<_> = models.values().cloned().collect();
+        models.sort_by(|a, b| a.name().cmp(b.name()));
+        models
     }
 
     /// Notes, once a run, that additions move the first position too.

@@ -75,12 +75,29 @@ pub fn uncancelled_at_bos(additions: &[ActivationAddition]) -> Vec<(HookName, f6
     sums
 }
 
+/// A text as a script writes it, in quotes.
+pub fn string_literal(text: &str) -> String {
+    let mut out = String::from('"');
+    for c in text.chars() {
+        match c {
+            '"' => out.push_str("\\\""),
+            '\\' => out.push_str("\\\\"),
+            '\n' => out.push_str("\\n"),
+            '\t' => out.push_str("\\t"),
+            '\r' => out.push_str("\\r"),
+            c if c.is_control() => out.push_str(&format!("\\u{:04x}", u32::from(c))),
+            c => out.push(c),
+        }
+    }
+    out + "\""
+}
+
 /// As a script would write it.
 impl fmt::Display for ActivationAddition {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("ActivationAddition(#{ ")?;
         match &self.source {
-            SteeringSource::Prompt(prompt) => write!(f, "prompt: {prompt:?}")?,
+            SteeringSource::Prompt(prompt) => write!(f, "prompt: {}", string_literal(prompt))?,
             SteeringSource::Tokens(tokens) => write!(f, "tokens: {tokens:?}")?,
         }
         write!(

@@ -16,9 +16,8 @@ use super::model::{HookedTransformer, LogitsAt, next_token_losses, token_loss};
 use super::pass::{Group, KvUse, Pass};
 use super::random::{Rng, RowStream, TorchStream};
 use super::sampler::{Chance, Sampling};
-use crate::error::{ErrorKind, Result, count};
+use crate::error::{ErrorKind, Result};
 use crate::profile::{Part, Stage};
-use crate::progress::Unit;
 
 /// A prompt, the hooks that it is run under, and the rows that go on from it.
 pub struct Arm<'h> {
@@ -102,16 +101,10 @@ impl HookedTransformer {
             let rows = runs.entry(key.run).or_default();
             *rows = (*rows).max(key.index + 1);
         }
-        let total: usize = arms.iter().map(|arm| arm.rows.len()).sum();
-        let task = self.progress().start(
-            &format!("generating {}", count(total, "completion")),
-            (total * options.max_new_tokens) as u64,
-            Unit::Tokens,
-        );
         let mut done: Vec<Vec<GeneratedRow>> = arms.iter().map(|_| Vec::new()).collect();
         for batch in self.pack(arms, options)? {
             let mut decoder = Decoder::new(self, options, &batch, arms, &runs)?;
-            decoder.run(arms, on_token, &*task)?;
+            decoder.run(arms, on_token)?;
             for row in decoder.rows {
                 done[row.arm].push(row.finish());
             }
@@ -245,12 +238,7 @@ impl<'m> Decoder<'m> {
         })
     }
 
-    fn run(
-        &mut self,
-        arms: &mut [Arm],
-        on_token: &mut OnToken,
-        task: &dyn crate::progress::Task,
-    ) -> Result<()> {
+    fn run(&mut self, arms: &mut [Arm], on_token: &mut OnToken) -> Result<()> {
         if self.options.max_new_tokens == 0 && !self.options.losses {
             return Ok(());
         }
@@ -262,7 +250,6 @@ impl<'m> Decoder<'m> {
             for row in self.rows.iter().filter(|row| row.tokens.len() == step + 1) {
                 on_token(row.arm, row.place, row.tokens[step]);
             }
-            task.advance(self.rows.len() as u64);
             if step + 1 == self.options.max_new_tokens || self.rows.iter().all(|row| row.finished) {
                 break;
             }

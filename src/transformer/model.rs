@@ -20,7 +20,6 @@ use super::tokenizer::Tokenizer;
 use crate::cancel::Cancel;
 use crate::error::{ErrorKind, Result};
 use crate::profile::{Profile, Stage};
-use crate::progress::Progress;
 
 /// A GPT-2 whose every step can be seen and changed by hooks that are passed into a call.
 ///
@@ -40,7 +39,6 @@ struct Inner {
     embedding: Embedding,
     blocks: Vec<Block>,
     unembedding: Unembedding,
-    progress: Arc<dyn Progress>,
     cancel: Cancel,
     profile: Profile,
     memory: Option<u64>,
@@ -83,7 +81,6 @@ impl HookedTransformer {
                 embedding,
                 blocks,
                 unembedding,
-                progress: options.progress.clone(),
                 cancel: options.cancel.clone(),
                 profile: options.profile.clone(),
                 memory: options.memory,
@@ -138,10 +135,6 @@ impl HookedTransformer {
     /// How many bytes generation may use at once, if somebody said.
     pub(super) fn memory(&self) -> Option<u64> {
         self.inner.memory
-    }
-
-    pub(super) fn progress(&self) -> &Arc<dyn Progress> {
-        &self.inner.progress
     }
 
     /// The tokens of a text, BOS first.

@@ -5,12 +5,15 @@ use rhai::{Array, Dynamic, Map};
 
 use super::model::{AT_LEAST_ONE_IF_GIVEN, AT_LEAST_ZERO, PROBABILITY_IF_GIVEN};
 use crate::analysis::{
-    Comparison, CompletionOptions, Completions, gen_using_activation_additions, n_comparisons,
+    Comparison, CompletionOptions, CompletionRow, Completions, gen_using_activation_additions,
+    n_comparisons_knowing,
 };
 use crate::report::{ComparisonTable, Passage, Side};
 use crate::script::fault::{IntoScript, ScriptResult};
 use crate::script::options::{Additions, Rule, options};
+use crate::script::remembered::Remembered;
 use crate::script::session::Session;
+use crate::script::watch::Watch;
 use crate::steering::{Injection, Location, ResidSlice};
 use crate::transformer::{GenerateOptions, HookedTransformer, Rng, Sampling};
 
@@ -121,12 +124,14 @@ fn generate(
         .as_ref()
         .map_or(&[][..], |additions| &additions.0);
     Session::of(ctx)?.warn_of_bos(additions);
+    let rows = options.prompt_batch.len();
+    let mut watch = Watch::bar(Session::of(ctx)?, rows, options.tokens_to_generate);
     gen_using_activation_additions(
         &options.model,
         &options.prompt_batch,
         additions,
         &completion_options!(options, true),
-        &mut |_, _, _| {},
+        &mut |arm, row, token| watch.token(arm, row, token),
     )
     .script()
 }
@@ -139,25 +144,58 @@ fn compare(
     losses: bool,
 ) -> ScriptResult<Completions> {
     let options = NComparisons::decode(function, map)?;
+    let session = Session::of(ctx)?;
     let additions = options.activation_additions.as_ref();
     if let Some(additions) = additions {
-        Session::of(ctx)?.warn_of_bos(&additions.0);
+        session.warn_of_bos(&additions.0);
     }
-    n_comparisons(
+    let comparison = Comparison {
+        prompt: &options.prompt,
+        num_comparisons: options.num_comparisons,
+        additions: additions.map(|additions| additions.0.as_slice()),
+    };
+    let how = completion_options!(options, losses);
+    let last = session.last_comparison();
+    let known = last
+        .as_ref()
+        .map(|last| last.known(&options.model, &comparison, &how))
+        .unwrap_or_default();
+    let texts = |rows: &[CompletionRow]| rows.iter().map(|row| row.completion.clone()).collect();
+    let mut sides = vec![(UNSTEERED, texts(known.unsteered))];
+    if additions.is_some() {
+        sides.push((STEERED, texts(known.steered)));
+    }
+    let mut watch = Watch::comparison(
+        session.clone(),
         &options.model,
-        &Comparison {
-            prompt: &options.prompt,
-            num_comparisons: options.num_comparisons,
-            additions: additions.map(|additions| additions.0.as_slice()),
-        },
-        &completion_options!(options, losses),
-        &mut |_, _, _| {},
+        &options.prompt,
+        &sides,
+        options.num_comparisons,
+        options.tokens_to_generate,
+    );
+    let table = n_comparisons_knowing(
+        &options.model,
+        &comparison,
+        &how,
+        known,
+        &mut |arm, row, token| watch.token(arm, row, token),
     )
-    .script()
+    .script()?;
+    session.remember(|| Remembered {
+        prompt: options.prompt.clone(),
+        num_comparisons: options.num_comparisons,
+        additions: additions.map(|additions| additions.0.clone()),
+        options: how,
+        table: table.clone(),
+    });
+    Ok(table)
 }
 
+const UNSTEERED: &str = "Unsteered completions";
+const STEERED: &str = "Steered completions";
+
 /// The table side by side, as lines.
-fn drawn(session: &Session, table: &Completions) -> String {
+pub fn drawn(session: &Session, table: &Completions) -> String {
     let side = |title: &str, modified: bool| Side {
         title: title.to_owned(),
         passages: table
@@ -169,10 +207,7 @@ fn drawn(session: &Session, table: &Completions) -> String {
             })
             .collect(),
     };
-    let sides = [
-        side("Unsteered completions", false),
-        side("Steered completions", true),
-    ];
+    let sides = [side(UNSTEERED, false), side(STEERED, true)];
     let table = ComparisonTable {
         sides: sides
             .into_iter()
@@ -180,7 +215,7 @@ fn drawn(session: &Session, table: &Completions) -> String {
             .collect(),
     };
     let output = &session.output;
-    table.lines(output.width, output.painter).join("\n")
+    table.lines(output.width(), output.painter).join("\n")
 }
 
 /// The rows of a table as maps.

@@ -12,7 +12,7 @@ use rhai::{Engine, exported_module};
 
 use super::options::Field;
 
-pub use completions::completion_maps;
+pub use completions::{completion_maps, drawn};
 
 /// Which functions take which options.
 pub const OPTION_TABLES: &[(&[&str], &[Field])] = &[

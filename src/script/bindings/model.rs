@@ -10,6 +10,7 @@ use crate::script::options::{
     DTypeName, OptionValue, Rule, TokenIds, kind_of, options, whole, wrong_type,
 };
 use crate::script::session::{ModelKey, Session};
+use crate::script::watch::Watch;
 use crate::transformer::{
     ActivationCache, DeviceChoice, GenerateOptions, HookName, HookedTransformer, Hooks,
     NamesFilter, Processing, Rng, Sampling, device_name,
@@ -377,12 +378,17 @@ pub mod functions {
     /// print(load_model("demo").generate("I love you because", #{ seed: 1, top_p: 0.3 }));
     /// ```
     #[rhai_fn(name = "generate", return_raw, pure)]
-    pub fn generate(model: &mut HookedTransformer, text: &str) -> ScriptResult<String> {
-        generate_with(model, text, Map::new())
+    pub fn generate(
+        ctx: NativeCallContext,
+        model: &mut HookedTransformer,
+        text: &str,
+    ) -> ScriptResult<String> {
+        generate_with(ctx, model, text, Map::new())
     }
 
     #[rhai_fn(name = "generate", return_raw, pure)]
     pub fn generate_with(
+        ctx: NativeCallContext,
         model: &mut HookedTransformer,
         text: &str,
         options: Map,
@@ -405,9 +411,15 @@ pub mod functions {
             ..CompletionOptions::default()
         };
         let prompts = [text.to_owned()];
-        let completions =
-            gen_using_activation_additions(model, &prompts, &[], &options, &mut |_, _, _| {})
-                .script()?;
+        let mut watch = Watch::bar(Session::of(&ctx)?, 1, options.generate.max_new_tokens);
+        let completions = gen_using_activation_additions(
+            model,
+            &prompts,
+            &[],
+            &options,
+            &mut |arm, row, token| watch.token(arm, row, token),
+        )
+        .script()?;
         let row = &completions.rows()[0];
         Ok(format!("{}{}", row.prompt, row.completion))
     }

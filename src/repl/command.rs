@@ -1,0 +1,177 @@
+//! What a line that is not rhai asks of the session.
+
+use std::path::PathBuf;
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::script::Change;
+
+/// A command, `:name` or `?name`.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Command {
+    Help(Option<String>),
+    Load(PathBuf),
+    Save(PathBuf),
+    Edit,
+    Reset,
+    Vars,
+    Time(String),
+    Model,
+    Change(Change),
+    Quit,
+}
+
+/// Name, arguments and meaning of each command, in the order of help.
+pub const COMMANDS: &[(&str, &str, &str)] = &[
+    ("help", "[NAME]", "tell what a function does; also ?NAME"),
+    (
+        "coeff",
+        "X",
+        "the last comparison again with another coefficient",
+    ),
+    ("layer", "N", "… with the additions at another layer"),
+    ("seed", "N", "… with another seed"),
+    ("prompt", "TEXT", "… with another prompt"),
+    ("more", "", "… with twice as many rows"),
+    ("load", "FILE", "run a script here; what it defines stays"),
+    ("save", "FILE", "write what worked so far as a script"),
+    (
+        "edit",
+        "",
+        "edit the last input in $VISUAL or $EDITOR, and run it",
+    ),
+    ("time", "EXPR", "run an input and tell how long it took"),
+    ("vars", "", "list the variables"),
+    ("model", "", "list the loaded models"),
+    ("reset", "", "forget variables and functions"),
+    ("quit", "", "leave; also Ctrl-D"),
+];
+
+impl Command {
+    /// The command that a line is, or none if the line is rhai.
+    pub fn parse(line: &str) -> Option<Result<Self>> {
+        let line = line.trim();
+        if let Some(name) = line.strip_prefix('?') {
+            return Some(Ok(Self::Help(text(name))));
+        }
+        if line == "help" {
+            return Some(Ok(Self::Help(None)));
+        }
+        let rest = line.strip_prefix(':')?;
+        let (name, argument) = rest.split_once(char::is_whitespace).unwrap_or((rest, ""));
+        Some(Self::named(name, argument.trim()))
+    }
+
+    fn named(name: &str, argument: &str) -> Result<Self> {
+        let Some((_, wanted, _)) = COMMANDS.iter().find(|(known, _, _)| *known == name) else {
+            return Err(Error::new(ErrorKind::UnknownName {
+                what: "command",
+                name: format!(":{name}"),
+                known: COMMANDS
+                    .iter()
+                    .map(|(known, ..)| format!(":{known}"))
+                    .collect(),
+            })
+            .hint(":help lists them"));
+        };
+        let optional = wanted.starts_with('[');
+        if wanted.is_empty() && !argument.is_empty() {
+            return Err(Error::other(format!(":{name} takes nothing after it")));
+        }
+        if !wanted.is_empty() && !optional && argument.is_empty() {
+            return Err(Error::other(format!(
+                ":{name} needs something after it: :{name} {wanted}"
+            )));
+        }
+        let wrong =
+            |what: &str| Error::other(format!(":{name} needs {what}, but {argument:?} is none"));
+        Ok(match name {
+            "help" => Self::Help(text(argument)),
+            "coeff" => Self::Change(Change::Coeff(
+                argument
+                    .parse()
+                    .ok()
+                    .filter(|x: &f64| x.is_finite())
+                    .ok_or_else(|| wrong("a number"))?,
+            )),
+            "layer" => Self::Change(Change::Layer(
+                argument.parse().map_err(|_| wrong("a layer's number"))?,
+            )),
+            "seed" => Self::Change(Change::Seed(
+                argument
+                    .parse()
+                    .map_err(|_| wrong("a whole number, 0 or more"))?,
+            )),
+            "prompt" => Self::Change(Change::Prompt(unquoted(argument).to_owned())),
+            "more" => Self::Change(Change::More),
+            "load" => Self::Load(unquoted(argument).into()),
+            "save" => Self::Save(unquoted(argument).into()),
+            "edit" => Self::Edit,
+            "time" => Self::Time(argument.to_owned()),
+            "vars" => Self::Vars,
+            "model" => Self::Model,
+            "reset" => Self::Reset,
+            _ => Self::Quit,
+        })
+    }
+}
+
+fn text(argument: &str) -> Option<String> {
+    // ?x_vector, ?x_vector(), help("x_vector")
+    let name = argument.trim().trim_end_matches("()");
+    (!name.is_empty()).then(|| unquoted(name).to_owned())
+}
+
+/// Without the quotes around it, if there are any.
+fn unquoted(text: &str) -> &str {
+    text.strip_prefix('"')
+        .and_then(|text| text.strip_suffix('"'))
+        .unwrap_or(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(line: &str) -> Command {
+        Command::parse(line).unwrap().unwrap()
+    }
+
+    fn refused(line: &str) -> String {
+        let error = Command::parse(line).unwrap().unwrap_err();
+        [vec![error.message()], error.hints()].concat().join("; ")
+    }
+
+    #[test]
+    fn commands_are_understood() {
+        assert_eq!(parsed(":coeff 4"), Command::Change(Change::Coeff(4.0)));
+        assert_eq!(parsed("?x_vector"), Command::Help(Some("x_vector".into())));
+        assert_eq!(parsed("help"), Command::Help(None));
+        assert_eq!(
+            parsed(":prompt \"I think\""),
+            Command::Change(Change::Prompt("I think".into()))
+        );
+        assert_eq!(parsed("  :quit"), Command::Quit);
+        assert!(Command::parse("x + 1").is_none());
+        for (name, argument, _) in COMMANDS {
+            let argument = if argument.is_empty() { "" } else { "3" };
+            parsed(&format!(":{name} {argument}"));
+        }
+    }
+
+    #[test]
+    fn mistakes_are_told() {
+        assert_eq!(
+            refused(":coef 4"),
+            "there is no command named `:coef`; did you mean `:coeff`?; :help lists them"
+        );
+        assert_eq!(
+            refused(":layer six"),
+            ":layer needs a layer's number, but \"six\" is none"
+        );
+        assert_eq!(
+            refused(":save"),
+            ":save needs something after it: :save FILE"
+        );
+        assert_eq!(refused(":vars x"), ":vars takes nothing after it");
+    }
+}

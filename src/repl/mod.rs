@@ -1,0 +1,10 @@
+//! The interactive session: a line editor around [`crate::script::Interactive`], with completion,
+//! colours and commands.
+
+mod command;
+mod complete;
+mod editor;
+mod highlight;
+mod shell;
+
+pub use shell::run;

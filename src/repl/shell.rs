@@ -1,0 +1,277 @@
+//! The loop: read an input, run it, show what came of it, and never lose the session.
+
+use std::cell::RefCell;
+use std::path::Path;
+use std::rc::Rc;
+use std::time::Instant;
+
+use super::command::{COMMANDS, Command};
+use super::editor::{LineEditor, Typed};
+use crate::error::{Error, Result};
+use crate::report::Painter;
+use crate::script::{Interactive, Output, Session, Stopped};
+
+const PROMPT: &str = "avec> ";
+
+/// Runs an interactive session to its end. Errors are told and survived; only a terminal that can't
+/// be read from ends it otherwise.
+pub fn run(session: Session, painter: Painter, quiet: bool) -> Result<()> {
+    let output = session.output.clone();
+    let state = Rc::new(RefCell::new(Interactive::new(session)));
+    let mut editor = LineEditor::new(state.clone(), painter).map_err(terminal)?;
+    let mut shell = Shell {
+        state,
+        output,
+        painter,
+    };
+    if !quiet {
+        shell.say(&painter.dim(concat!(
+            "avec ",
+            env!("CARGO_PKG_VERSION"),
+            " · ? helps, :help NAME tells more, Tab completes, Ctrl-D leaves"
+        )));
+    }
+    loop {
+        match editor.read(PROMPT).map_err(terminal)? {
+            Typed::Input(text) if text.trim().is_empty() => {}
+            Typed::Input(text) => {
+                if shell.input(&text) == Next::Leave {
+                    return Ok(());
+                }
+            }
+            Typed::Cancelled => {}
+            Typed::End => return Ok(()),
+        }
+    }
+}
+
+fn terminal(error: impl std::fmt::Display) -> Error {
+    Error::other(format!("can't use the terminal: {error}"))
+}
+
+#[derive(PartialEq, Eq)]
+enum Next {
+    Go,
+    Leave,
+}
+
+struct Shell {
+    state: Rc<RefCell<Interactive>>,
+    output: Output,
+    painter: Painter,
+}
+
+impl Shell {
+    fn say(&self, text: &str) {
+        // When nobody reads any more, the next read ends the session.
+        let _ = self.output.line(text);
+    }
+
+    fn complain(&self, stopped: Stopped) {
+        match stopped {
+            Stopped::Cancelled => self.say(&self.painter.dim("interrupted")),
+            Stopped::BrokenPipe => {}
+            Stopped::Failed(diagnostic) => self.say(&diagnostic.render(self.painter)),
+        }
+    }
+
+    fn input(&mut self, text: &str) -> Next {
+        let command = match Command::parse(text) {
+            None => {
+                self.eval(text);
+                return Next::Go;
+            }
+            Some(Ok(command)) => command,
+            Some(Err(error)) => {
+                self.complain(error.into());
+                return Next::Go;
+            }
+        };
+        if command == Command::Quit {
+            return Next::Leave;
+        }
+        if let Err(error) = self.obey(command) {
+            self.complain(error.into());
+        }
+        Next::Go
+    }
+
+    fn eval(&mut self, text: &str) {
+        let result = self.state.borrow_mut().eval(text);
+        self.tell(result);
+    }
+
+    fn tell(&self, result: Result<Option<String>, Stopped>) {
+        match result {
+            Ok(Some(value)) => self.say(&value),
+            Ok(None) => {}
+            Err(stopped) => self.complain(stopped),
+        }
+    }
+
+    fn obey(&mut self, command: Command) -> Result<()> {
+        match command {
+            Command::Help(None) => self.help(),
+            Command::Help(Some(name)) => {
+                let call = format!("help({})", crate::steering::string_literal(&name));
+                self.without_saving(&call);
+            }
+            Command::Load(path) => {
+                let result = self.state.borrow_mut().load(&path);
+                self.tell(result);
+            }
+            Command::Save(path) => self.save(&path)?,
+            Command::Edit => self.edit()?,
+            Command::Reset => {
+                self.state.borrow_mut().reset();
+                self.say(&self.painter.dim("variables and functions are forgotten"));
+            }
+            Command::Vars => self.vars(),
+            Command::Time(text) => {
+                let started = Instant::now();
+                self.eval(&text);
+                let time = started.elapsed().as_secs_f64();
+                self.say(&self.painter.dim(&format!("{time:.3} s")));
+            }
+            Command::Model => self.models(),
+            Command::Change(change) => {
+                let call = self.state.borrow().change(&change)?;
+                self.eval(&call);
+            }
+            Command::Quit => {}
+        }
+        Ok(())
+    }
+
+    /// Help is nothing that a saved script should repeat.
+    fn without_saving(&mut self, call: &str) {
+        let result = self.state.borrow_mut().aside(call);
+        if let Err(stopped) = result {
+            // The call is not what was typed, so its place would tell nothing.
+            self.complain(match stopped {
+                Stopped::Failed(mut diagnostic) => {
+                    diagnostic.labels.clear();
+                    Stopped::Failed(diagnostic)
+                }
+                other => other,
+            });
+        }
+    }
+
+    fn help(&self) {
+        let mut text = String::from("commands:");
+        for (name, argument, meaning) in COMMANDS {
+            let command = format!(":{name} {argument}");
+            text.push_str(&format!("\n  {command:<16} {meaning}"));
+        }
+        text.push_str("\n\nEverything else is rhai: let x = 1; x + 1. `_` is the last value.\n\n");
+        text.push_str(&self.state.borrow().host().reference().overview());
+        self.say(&text);
+    }
+
+    fn vars(&self) {
+        let variables = self.state.borrow().variables();
+        if variables.is_empty() {
+            self.say(&self.painter.dim("there are no variables"));
+        }
+        let name = variables.iter().map(|v| v.name.chars().count()).max();
+        let kind = variables.iter().map(|v| v.kind.chars().count()).max();
+        let (name, kind) = (name.unwrap_or(0), kind.unwrap_or(0));
+        let room = self.output.width().saturating_sub(name + kind + 4).max(10);
+        for variable in variables {
+            let line = variable.value.lines().next().unwrap_or_default().to_owned();
+            let value = if line == variable.value && line.chars().count() <= room {
+                line
+            } else {
+                format!("{}…", line.chars().take(room - 1).collect::<String>())
+            };
+            self.say(&format!(
+                "{:name$}  {:kind$}  {value}",
+                variable.name, variable.kind
+            ));
+        }
+    }
+
+    fn models(&self) {
+        let state = self.state.borrow();
+        let models = state.session().models();
+        if models.is_empty() {
+            self.say(
+                &self
+                    .painter
+                    .dim("no model is loaded; let m = load_model(\"demo\")"),
+            );
+        }
+        for model in models {
+            self.say(&state.show_value(model));
+        }
+    }
+
+    fn save(&self, path: &Path) -> Result<()> {
+        let path = match path.extension() {
+            Some(_) => path.to_owned(),
+            None => path.with_extension("rhai"),
+        };
+        let text = self.state.borrow().script();
+        let written = std::fs::OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .open(&path)
+            .and_then(|mut file| std::io::Write::write_all(&mut file, text.as_bytes()));
+        written.map_err(|error| {
+            if error.kind() == std::io::ErrorKind::AlreadyExists {
+                return Error::other(format!("{} is there already", path.display()))
+                    .hint("choose another name, or remove it first");
+            }
+            Error::other(format!("can't write {}: {error}", path.display()))
+        })?;
+        self.say(
+            &self
+                .painter
+                .dim(&format!("saved; run it with: avec {}", path.display())),
+        );
+        Ok(())
+    }
+
+    /// The last input in the user's own editor, and then run.
+    fn edit(&mut self) -> Result<()> {
+        let editor = std::env::var("VISUAL")
+            .or_else(|_| std::env::var("EDITOR"))
+            .unwrap_or_else(|_| "vi".into());
+        let before = self
+            .state
+            .borrow()
+            .last_input()
+            .unwrap_or_default()
+            .to_owned();
+        let failed = |error: &dyn std::fmt::Display| {
+            Error::other(format!("can't edit with {editor}: {error}"))
+                .hint("set EDITOR to a program that edits text")
+        };
+        let file = tempfile::Builder::new()
+            .prefix("avec-")
+            .suffix(".rhai")
+            .tempfile()
+            .map_err(|error| failed(&error))?;
+        std::fs::write(file.path(), before + "\n").map_err(|error| failed(&error))?;
+        // EDITOR may have arguments of its own.
+        let mut words = editor.split_whitespace();
+        let program = words.next().unwrap_or("vi");
+        let status = std::process::Command::new(program)
+            .args(words)
+            .arg(file.path())
+            .status()
+            .map_err(|error| failed(&error))?;
+        if !status.success() {
+            return Err(failed(&status));
+        }
+        let text = std::fs::read_to_string(file.path()).map_err(|error| failed(&error))?;
+        let text = text.trim();
+        if text.is_empty() {
+            return Ok(());
+        }
+        self.say(text);
+        self.eval(text);
+        Ok(())
+    }
+}
