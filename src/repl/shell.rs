@@ -136,7 +136,8 @@ impl Shell {
             Command::Model => self.models(),
             Command::Change(change) => {
                 let call = self.state.borrow().change(&change)?;
-                self.eval(&call);
+                let result = self.state.borrow_mut().eval(&call);
+                self.tell(result.map_err(without_place));
             }
             Command::Quit => {}
         }
@@ -146,16 +147,7 @@ impl Shell {
     /// Help is nothing that a saved script should repeat.
     fn without_saving(&mut self, call: &str) {
         let result = self.state.borrow_mut().aside(call);
-        if let Err(stopped) = result {
-            // The call is not what was typed, so its place would tell nothing.
-            self.complain(match stopped {
-                Stopped::Failed(mut diagnostic) => {
-                    diagnostic.labels.clear();
-                    Stopped::Failed(diagnostic)
-                }
-                other => other,
-            });
-        }
+        self.tell(result.map(|()| None).map_err(without_place));
     }
 
     fn help(&self) {
@@ -273,5 +265,16 @@ impl Shell {
         self.say(text);
         self.eval(text);
         Ok(())
+    }
+}
+
+/// An error of a call that nobody typed: its place would tell nothing.
+fn without_place(stopped: Stopped) -> Stopped {
+    match stopped {
+        Stopped::Failed(mut diagnostic) => {
+            diagnostic.labels.clear();
+            Stopped::Failed(diagnostic)
+        }
+        other => other,
     }
 }

@@ -283,10 +283,10 @@ impl Interactive {
 
     /// The variables, in the order in which they were made; of several of one name the last.
     pub fn variables(&self) -> Vec<Variable> {
+        // The scope gives the newest first.
         let mut variables: Vec<Variable> = Vec::new();
         for (name, _, value) in self.scope.iter_raw() {
-            variables.retain(|variable| variable.name != name);
-            if name == LAST {
+            if name == LAST || variables.iter().any(|variable| variable.name == name) {
                 continue;
             }
             variables.push(Variable {
@@ -295,6 +295,7 @@ impl Interactive {
                 value: self.debug_text(value),
             });
         }
+        variables.reverse();
         variables
     }
 
@@ -319,20 +320,17 @@ impl Interactive {
 
     /// How an input can name a model: its variable, or by loading it again, which finds it in memory.
     fn name_of(&self, model: &HookedTransformer) -> String {
-        let variable = self.scope.iter_raw().filter(|(name, _, value)| {
-            *name != LAST
-                && (*value)
-                    .clone()
-                    .try_cast::<HookedTransformer>()
-                    .is_some_and(|other| other.is_same(model))
-        });
-        match variable.last() {
-            Some((name, _, _)) => name.to_owned(),
-            None => format!(
-                "load_model({})",
-                crate::steering::string_literal(model.name())
-            ),
-        }
+        let is_it = |value: Dynamic| {
+            value
+                .try_cast::<HookedTransformer>()
+                .is_some_and(|other| other.is_same(model))
+        };
+        let names = self.variables().into_iter().map(|variable| variable.name);
+        let holding = names.filter(|name| self.scope.get(name).cloned().is_some_and(is_it));
+        holding.last().unwrap_or_else(|| {
+            let name = crate::steering::string_literal(model.name());
+            format!("load_model({name})")
+        })
     }
 
     /// The last input that worked.

@@ -243,7 +243,7 @@ fn definition(function: &Function, signature: &str) -> String {
             .replace("array", "Array")
             .replace("any", "?")
     };
-    if function.is_property && !signature.contains('(') {
+    if !signature.contains('(') {
         let receiver = signature
             .rsplit_once('.')
             .map_or(signature, |(left, _)| left);

@@ -1,0 +1,313 @@
+//! The interactive session, driven through a pseudo-terminal as a person drives it.
+#![cfg(unix)]
+
+mod support;
+#[path = "support/terminal.rs"]
+mod terminal;
+
+use std::time::Instant;
+
+use support::Program;
+use terminal::Terminal;
+
+const COMPARE: &str = "print_n_comparisons(#{ model: m, prompt: \"I hate you because\", activation_additions: a, num_comparisons: 2, tokens_to_generate: 6, top_p: 0.3 })";
+const VECTOR: &str =
+    "let a = x_vector(#{ prompt1: \"Love\", prompt2: \"Hate\", coeff: 5, act_name: 1 });";
+
+fn started() -> (tempfile::TempDir, Terminal) {
+    let folder = tempfile::tempdir().unwrap();
+    let terminal = Terminal::start(folder.path(), 220, &["-q"]);
+    (folder, terminal)
+}
+
+#[test]
+fn values_show_themselves() {
+    let (_folder, mut t) = started();
+    assert_eq!(t.enter("1 + 1"), "2");
+    assert_eq!(t.enter("_ * 3"), "6");
+    assert_eq!(t.enter("\"a text\""), "\"a text\"");
+    assert_eq!(t.enter("()"), "");
+    assert_eq!(t.enter("let x = 5;"), "");
+    assert_eq!(t.enter("x;"), "");
+    assert_eq!(t.enter("_ + x"), "10");
+    assert_eq!(t.enter("let m = load_model(\"demo\")"), "");
+    assert!(t.enter("m").starts_with("demo: GPT-2, 5 layers"));
+    let tensor = t.enter("m.logits(\"I love\")");
+    assert!(tensor.starts_with("tensor f32 [1, 3, 1536]\n"), "{tensor}");
+    assert_eq!(
+        t.enter("ActivationAddition(#{ prompt: \"Love\", coeff: 2, act_name: 1 })"),
+        "ActivationAddition(#{ prompt: \"Love\", coeff: 2, act_name: \"blocks.1.hook_resid_pre\" })"
+    );
+    let table = t.enter(
+        "gen_using_model(#{ model: m, prompt_batch: [\"I think\"], tokens_to_generate: 3 })",
+    );
+    assert!(
+        table.starts_with('┌') && table.contains("I think"),
+        "{table}"
+    );
+    assert_eq!(t.enter("fn twice(x) { 2 * x }"), "");
+    assert_eq!(t.enter("twice(x)"), "10");
+    assert_eq!(
+        t.enter("switch x { 5 => \"five\", _ => \"other\" }"),
+        "\"five\""
+    );
+    let variables = t.enter(":vars");
+    assert!(
+        variables.starts_with("x  integer  5\nm  Model"),
+        "{variables}"
+    );
+    assert_eq!(t.enter(":reset"), "variables and functions are forgotten");
+    assert_eq!(t.enter(":vars"), "there are no variables");
+    t.keys("\x04");
+    t.end();
+}
+
+#[test]
+fn input_goes_on_until_it_is_complete() {
+    let (_folder, mut t) = started();
+    t.keys("let f = [1,\r");
+    t.keys("2, 3].map(|x| {\r");
+    t.keys("x * 2 });\r");
+    t.output();
+    assert_eq!(t.enter("f"), "[2, 4, 6]");
+    t.keys("/* a comment\r");
+    t.keys("over lines */ 7\r");
+    t.output();
+    assert_eq!(t.enter("_"), "7");
+    t.keys("let text = `two\r");
+    t.keys("lines`;\r");
+    t.output();
+    assert_eq!(t.enter("text"), "\"two\\nlines\"");
+    t.keys("1 +\r");
+    t.keys("2\r");
+    t.output();
+    assert_eq!(t.enter("_"), "3");
+    // An unclosed text on one line is an error, not the beginning of more.
+    assert!(t.enter("\"abc").starts_with("error: "));
+}
+
+#[test]
+fn errors_are_survived_and_placed() {
+    let (_folder, mut t) = started();
+    t.enter("fn broken(x) {  x.nothing() }");
+    assert_eq!(
+        t.enter("let y = 1 + z"),
+        "error: there is no variable `z`\n --> repl[2]:1:13\n  |\n1 | let y = 1 + z\n  |             ^\n  = help: did you mean `y`?"
+    );
+    assert_eq!(
+        t.enter("x_vector(#{ prompt1: \"a\", promt2: \"b\", coeff: 5 })"),
+        "error: this call has 3 errors
+ --> repl[3]:1:1
+  |
+1 | x_vector(#{ prompt1: \"a\", promt2: \"b\", coeff: 5 })
+  | ^^^^^^^^ x_vector needs `prompt2`; prompt2: a string. The text that is taken away.
+  | ^^^^^^^^ x_vector needs `act_name`; act_name: a layer's number or a hook point's name. Where: a layer's number n for blocks.n.hook_resid_pre, or a hook point's name.
+  |                           ^^^^^^ x_vector: there is no option named `promt2`; did you mean `prompt2`?"
+    );
+    // The function was typed in input 1, and its line is shown from there.
+    let error = t.enter("broken(1)");
+    assert!(
+        error.contains("repl[1]:1:19\n  |\n1 | fn broken(x) {  x.nothing() }"),
+        "{error}"
+    );
+    assert!(error.contains("repl[4]:1:1\n  |\n1 | broken(1)"), "{error}");
+    assert_eq!(
+        t.enter(":coef 3"),
+        "error: there is no command named `:coef`; did you mean `:coeff`?\n  = help: :help lists them"
+    );
+    assert_eq!(
+        t.enter(":coeff 3"),
+        "error: there is no comparison yet to change\n  = help: make one with print_n_comparisons(#{ .. })"
+    );
+    assert_eq!(t.enter("1 + 1"), "2");
+}
+
+#[test]
+fn tab_completes_options_hook_names_and_files() {
+    let (folder, mut t) = started();
+    t.enter("let m = load_model(\"demo\");");
+    t.keys("x_vector(#{ prompt1: \"Love\", pad_m\t");
+    t.until("the option", |text| text.ends_with("pad_method:"));
+    t.keys("\x03");
+    t.output();
+    t.keys("m.run_with_cache(\"a\", \"blocks.3.ln2.hook_s\t");
+    t.until("the hook name", |text| {
+        text.ends_with("\"blocks.3.ln2.hook_scale")
+    });
+    t.keys("\x03");
+    t.output();
+    t.keys("m.n_la\t");
+    t.until("the property", |text| text.ends_with("m.n_layers"));
+    assert_eq!(
+        {
+            t.keys("\r");
+            t.output()
+        },
+        "5"
+    );
+    std::fs::write(folder.path().join("experiment.rhai"), "let loaded = 12;").unwrap();
+    t.keys(":load exp\t");
+    t.until("the file", |text| text.ends_with("experiment.rhai"));
+    t.keys("\r");
+    t.output();
+    assert_eq!(t.enter("loaded"), "12");
+}
+
+#[test]
+fn an_interrupt_ends_the_work_and_not_the_session() {
+    let (_folder, mut t) = started();
+    t.enter("let m = load_model(\"demo\");");
+    // A line that is begun is dropped.
+    t.keys("let unfinished = ");
+    t.keys("\x03");
+    t.output();
+    // Hundreds of batches of rows.
+    t.enter("let prompts = []; prompts.pad(20000, \"I think\");");
+    t.keys("let t = gen_using_model(#{ model: m, prompt_batch: prompts, tokens_to_generate: 100, stop_at_eos: false });\r");
+    std::thread::sleep(std::time::Duration::from_millis(700));
+    let pressed = Instant::now();
+    t.keys("\x03");
+    assert_eq!(t.output(), "interrupted");
+    // 200 ms is what is promised on a quiet machine; here it only must not wait for the work.
+    assert!(
+        pressed.elapsed().as_millis() < 2_000,
+        "{:?}",
+        pressed.elapsed()
+    );
+    assert_eq!(t.enter("m.n_layers"), "5");
+}
+
+#[test]
+fn history_outlives_the_session_and_is_private() {
+    use std::os::unix::fs::PermissionsExt;
+    let (folder, mut t) = started();
+    t.enter("let first = 41 + 1");
+    t.keys("\x04");
+    t.end();
+    let file = folder.path().join("state/avec/history");
+    let mode = std::fs::metadata(&file).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+    let mut t = Terminal::start(folder.path(), 220, &["-q"]);
+    // Up: the last input.
+    t.keys("\x1b[A");
+    t.until("the last input", |text| {
+        text.ends_with("let first = 41 + 1")
+    });
+    t.keys("\r");
+    t.output();
+    // Ctrl-R searches.
+    t.keys("\x12first\r");
+    t.output();
+    assert_eq!(t.enter("first"), "42");
+}
+
+#[test]
+fn dials_change_one_thing_of_the_last_comparison() {
+    let (_folder, mut t) = started();
+    t.enter("let m = load_model(\"demo\");");
+    t.enter(VECTOR);
+    let first = t.enter(COMPARE);
+    assert!(first.contains("Steered completions"), "{first}");
+    let column = |table: &str, side: usize| -> Vec<String> {
+        let lines = table.lines().filter(|line| line.starts_with('│'));
+        lines
+            .map(|line| line.split('│').nth(side + 1).unwrap().to_owned())
+            .collect()
+    };
+    // What each dial makes is what the whole call would have made.
+    let whole = |t: &mut Terminal, from: &str, to: &str| t.enter(&COMPARE.replace(from, to));
+    let seeded = t.enter(":seed 7");
+    assert_ne!(column(&seeded, 0), column(&first, 0));
+    assert_eq!(
+        seeded,
+        whole(&mut t, "num_comparisons", "seed: 7, num_comparisons")
+    );
+    t.enter(":seed 0");
+    let stronger = t.enter(":coeff 12");
+    assert_eq!(column(&stronger, 0), column(&first, 0));
+    t.enter(&VECTOR.replace("coeff: 5", "coeff: 12"));
+    assert_eq!(stronger, t.enter(COMPARE));
+    let elsewhere = t.enter(":layer 3");
+    assert_eq!(column(&elsewhere, 0), column(&first, 0));
+    t.enter(&VECTOR.replace("coeff: 5, act_name: 1", "coeff: 12, act_name: 3"));
+    assert_eq!(elsewhere, t.enter(COMPARE));
+    let more = t.enter(":more");
+    assert_eq!(
+        more,
+        whole(&mut t, "num_comparisons: 2", "num_comparisons: 4")
+    );
+    let other = t.enter(":prompt I think you're");
+    assert!(other.contains("I think you're"), "{other}");
+    assert_eq!(
+        t.enter(":layer 9"),
+        "error: there is no layer 9: the model has 5 layers, 0 to 4"
+    );
+}
+
+/// What worked, saved and run as a script, prints what was shown.
+#[test]
+fn a_saved_session_prints_the_same() {
+    let (folder, mut t) = started();
+    let mut shown = Vec::new();
+    for input in [
+        "let m = load_model(\"demo\");",
+        "nonsense",
+        "1 + 1",
+        "_ * 3",
+        "\"text\"",
+        "fn twice(x) { 2 * x }",
+        "let y = 3; twice(y)",
+        VECTOR,
+        COMPARE,
+        ":coeff 9",
+        "gen_using_model(#{ model: m, prompt_batch: [\"I think\"], tokens_to_generate: 4 })",
+    ] {
+        let out = t.enter(input);
+        if input != "nonsense" && !out.is_empty() {
+            shown.push(out);
+        }
+    }
+    t.enter(":save session");
+    assert!(
+        t.enter(":save session")
+            .starts_with("error: session.rhai is there already")
+    );
+    let script = std::fs::read_to_string(folder.path().join("session.rhai")).unwrap();
+    let program = Program::new(["-q", "session.rhai"]).file("session.rhai", &script);
+    let printed = program.env("COLUMNS", "220").succeeds();
+    assert_eq!(printed.trim_end(), shown.join("\n"), "{script}");
+}
+
+#[test]
+fn commands_tell_what_is_asked() {
+    let (_folder, mut t) = started();
+    let help = t.enter("?x_vector");
+    assert!(
+        help.starts_with("x_vector(options: object map) -> array"),
+        "{help}"
+    );
+    assert_eq!(t.enter(":help x_vector"), help);
+    assert_eq!(t.enter("help(\"x_vector\")"), help);
+    let all = t.enter("help");
+    assert!(
+        all.contains(":coeff X") && all.contains("print_n_comparisons"),
+        "{all}"
+    );
+    assert!(t.enter("?x_vectr").contains("did you mean `x_vector`?"));
+    let time = t.enter(":time 1 + 1");
+    assert!(time.starts_with("2\n0.0") && time.ends_with(" s"), "{time}");
+    assert!(t.enter(":model").starts_with("no model is loaded"));
+    t.enter("let m = load_model(\"demo\");");
+    assert!(t.enter(":model").starts_with("demo: GPT-2"));
+    t.keys(":quit\r");
+    t.end();
+}
+
+#[test]
+fn the_editor_gives_an_input() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut t = Terminal::start(folder.path(), 220, &["-q"]);
+    t.enter("40 + 1");
+    // EDITOR is `true`, which changes nothing: the last input runs again.
+    assert_eq!(t.enter(":edit"), "40 + 1\n41");
+}

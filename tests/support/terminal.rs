@@ -1,0 +1,141 @@
+//! The real program in a terminal that a test can look at.
+
+use std::path::Path;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use expectrl::Session;
+use expectrl::session::OsSession;
+
+/// A run of `avec` in a pseudo-terminal, and the screen as a person would see it.
+pub struct Terminal {
+    session: OsSession,
+    screen: vt100::Parser,
+    prompts: usize,
+}
+
+/// Long enough for a busy machine; nothing is measured by it.
+const PATIENCE: Duration = Duration::from_secs(60);
+pub const PROMPT: &str = "avec> ";
+
+impl Terminal {
+    /// Starts an interactive session of so many columns, with `folder` as its home and its working
+    /// folder, and waits for the first prompt.
+    pub fn start(folder: &Path, columns: u16, args: &[&str]) -> Self {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_avec"));
+        command
+            .args(args)
+            .current_dir(folder)
+            .env("HOME", folder)
+            .env("XDG_STATE_HOME", folder.join("state"))
+            .env("TERM", "xterm")
+            .env("NO_COLOR", "1")
+            .env_remove("VISUAL")
+            .env("EDITOR", "true");
+        let mut session = Session::spawn(command).unwrap();
+        const ROWS: u16 = 200;
+        let size = |n: u16| std::num::NonZero::new(n).unwrap();
+        session
+            .get_process_mut()
+            .set_window_size(columns, ROWS)
+            .unwrap();
+        let mut terminal = Self {
+            session,
+            screen: vt100::Parser::new(size(ROWS), size(columns), 2000),
+            prompts: 0,
+        };
+        terminal.until("the first prompt", |text| text.contains(PROMPT.trim_end()));
+        terminal.prompts = 1;
+        terminal
+    }
+
+    /// Everything on the screen.
+    pub fn text(&self) -> String {
+        let text = self.screen.screen().contents();
+        let lines: Vec<&str> = text.lines().map(str::trim_end).collect();
+        lines.join("\n").trim_end().to_owned()
+    }
+
+    fn pump(&mut self) -> bool {
+        let mut bytes = [0; 4096];
+        match self.session.try_read(&mut bytes) {
+            Ok(0) | Err(_) => false,
+            Ok(n) => {
+                self.screen.process(&bytes[..n]);
+                true
+            }
+        }
+    }
+
+    /// Waits until the screen is as it should be.
+    #[track_caller]
+    pub fn until(&mut self, what: &str, holds: impl Fn(&str) -> bool) {
+        let started = Instant::now();
+        loop {
+            while self.pump() {}
+            if holds(&self.text()) {
+                return;
+            }
+            assert!(
+                started.elapsed() < PATIENCE,
+                "{what} did not come:\n{}",
+                self.text()
+            );
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    /// Keys, as they are.
+    pub fn keys(&mut self, keys: &str) {
+        use std::io::Write;
+        self.session.write_all(keys.as_bytes()).unwrap();
+        self.session.flush().unwrap();
+    }
+
+    /// Types an input of one line and gives what was printed until the next prompt.
+    #[track_caller]
+    pub fn enter(&mut self, input: &str) -> String {
+        self.keys(input);
+        self.keys("\r");
+        self.output()
+    }
+
+    /// Waits for the next prompt; what stands between it and the input before it.
+    #[track_caller]
+    pub fn output(&mut self) -> String {
+        self.prompts += 1;
+        let wanted = self.prompts;
+        self.until("the next prompt", |text| {
+            prompts(text) == wanted && text.ends_with(PROMPT.trim_end())
+        });
+        let text = self.text();
+        let lines: Vec<&str> = text.lines().collect();
+        let places: Vec<usize> = (0..lines.len())
+            .filter(|i| lines[*i].starts_with(PROMPT.trim_end()))
+            .collect();
+        let [.., input, next] = places.as_slice() else {
+            return String::new();
+        };
+        lines[input + 1..*next].join("\n")
+    }
+
+    /// Waits for the end of the program.
+    pub fn end(mut self) {
+        let started = Instant::now();
+        while self.session.get_process().is_alive().unwrap_or(false) {
+            self.pump();
+            assert!(
+                started.elapsed() < PATIENCE,
+                "it did not end:\n{}",
+                self.text()
+            );
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+}
+
+fn prompts(text: &str) -> usize {
+    text.lines()
+        .filter(|line| line.starts_with(PROMPT.trim_end()))
+        .count()
+}
