@@ -20,6 +20,10 @@ fn startup(c: &mut Criterion) {
     let mut group = c.benchmark_group("startup");
     group.sample_size(20);
     group.bench_function("avec --version", |b| b.iter(|| run(&["--version"])));
+    // Its input ends at once, so it ends at its first prompt.
+    group.bench_function("avec repl, to its first prompt", |b| {
+        b.iter(|| run(&["repl"]))
+    });
     group.bench_function("avec scripts/basic_functionality.rhai", |b| {
         b.iter(|| run(&["scripts/basic_functionality.rhai"]));
     });

@@ -26,3 +26,8 @@ pub mod steering;
 pub mod store;
 pub mod suggest;
 pub mod transformer;
+
+/// The README's Rust runs as a test.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

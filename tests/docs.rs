@@ -113,3 +113,54 @@ fn the_scripts_run() {
     }
     assert!(count >= 5);
 }
+
+/// The script whose mistakes the README shows.
+const MISTAKEN: &str = r#"let love_minus_hate = x_vector(#{
+    prompt1: "Love", promt2: "Hate",
+    coeff: 5, act_nmae: 1,
+});
+"#;
+
+#[test]
+fn the_readme_s_error_is_what_is_printed() {
+    let ran = Program::new(["love.rhai"])
+        .file("love.rhai", MISTAKEN)
+        .run();
+    assert_eq!(ran.status, Some(1));
+    let shown = blocks(&read("README.md"), "console");
+    let printed = format!("$ avec love.rhai\n{}", ran.stderr);
+    assert!(
+        shown.contains(&printed),
+        "the README should show:\n{printed}"
+    );
+}
+
+/// `cargo run -- doc --write` makes them anew.
+#[test]
+fn reference_and_definitions_are_fresh() {
+    let reference = host().reference();
+    assert_eq!(read("docs/reference.md"), reference.markdown());
+    assert_eq!(read("docs/avec.d.rhai"), reference.definitions());
+}
+
+/// Nothing is left open in what is read.
+#[test]
+fn documents_are_finished() {
+    for path in [
+        "README.md",
+        "ARCHITECTURE.md",
+        "CHANGELOG.md",
+        "docs/performance.md",
+    ] {
+        let text = read(path);
+        assert!(!text.contains("{{") && !text.contains("TODO"), "{path}");
+        for link in text.split("](").skip(1) {
+            let target = link.split(')').next().unwrap();
+            if target.starts_with("http") || target.starts_with('#') {
+                continue;
+            }
+            let folder = repository().join(path).parent().unwrap().to_owned();
+            assert!(folder.join(target).exists(), "{path} links to {target}");
+        }
+    }
+}

@@ -8,7 +8,7 @@ mod terminal;
 use std::time::Instant;
 
 use support::Program;
-use terminal::Terminal;
+use terminal::{PROMPT, Terminal};
 
 const COMPARE: &str = "print_n_comparisons(#{ model: m, prompt: \"I hate you because\", activation_additions: a, num_comparisons: 2, tokens_to_generate: 6, top_p: 0.3 })";
 const VECTOR: &str =
@@ -113,7 +113,7 @@ fn errors_are_survived_and_placed() {
     assert!(error.contains("repl[4]:1:1\n  |\n1 | broken(1)"), "{error}");
     assert_eq!(
         t.enter(":coef 3"),
-        "error: there is no command named `:coef`; did you mean `:coeff`?\n  = help: :help lists them"
+        "error: there is no command named `:coef`\n  = help: did you mean `:coeff`?\n  = help: :help lists them"
     );
     assert_eq!(
         t.enter(":coeff 3"),
@@ -310,4 +310,54 @@ fn the_editor_gives_an_input() {
     t.enter("40 + 1");
     // EDITOR is `true`, which changes nothing: the last input runs again.
     assert_eq!(t.enter(":edit"), "40 + 1\n41");
+}
+
+/// The session in the README is what these inputs show on a terminal of 100 columns.
+#[test]
+fn the_readme_s_session_is_what_is_shown() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut t = Terminal::start(folder.path(), 100, &["-q"]);
+    t.enter("let m = load_model(\"demo\");");
+    t.enter("let a = x_vector(#{ prompt1: \"Love\", prompt2: \"Hate\", coeff: 5, act_name: 1 });");
+    t.enter("steering_vec_magnitudes(a, m)");
+    t.keys("print_n_comparisons(#{ model: m, prompt: \"I hate you because\", activation_additions: a,\r");
+    t.keys("    num_comparisons: 2, top_p: 0.3, freq_penalty: 1 })\r");
+    t.output();
+    t.enter(":coeff -5");
+    let shown = t.text();
+    let shown = format!(
+        "{}\n",
+        shown
+            .trim_end()
+            .trim_end_matches(PROMPT.trim_end())
+            .trim_end()
+    );
+    let readme = std::fs::read_to_string(support::repository().join("README.md")).unwrap();
+    assert!(
+        readme.contains(&format!("```text\n{shown}```")),
+        "the README should show:\n{shown}"
+    );
+}
+
+/// On a terminal the table stands there while it is written.
+#[test]
+fn a_table_grows_while_it_is_written() {
+    let (_folder, mut t) = started();
+    t.enter("let m = load_model(\"demo\");");
+    t.keys("print_n_comparisons(#{ model: m, prompt: \"I think\", num_comparisons: 12, tokens_to_generate: 120, stop_at_eos: false })\r");
+    let mut heights = std::collections::BTreeSet::new();
+    loop {
+        t.until("something to read", |_| true);
+        let text = t.text();
+        if text.contains('┌') {
+            heights.insert(text.lines().count());
+        }
+        if text.ends_with(PROMPT.trim_end()) && text.contains('└') {
+            break;
+        }
+    }
+    assert!(heights.len() > 2, "it was drawn at once: {heights:?}");
+    let text = t.text();
+    // Nothing of its growing is left.
+    assert_eq!(text.matches('┌').count(), 1, "{text}");
 }

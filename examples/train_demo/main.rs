@@ -23,7 +23,7 @@ struct Args {
     /// The rules that the texts are made from.
     #[arg(long, default_value = "assets/demo/grammar.txt")]
     grammar: PathBuf,
-    #[arg(long, default_value_t = 1800)]
+    #[arg(long, default_value_t = 1600)]
     steps: usize,
     #[arg(long, default_value_t = 5)]
     layers: usize,

@@ -4,13 +4,12 @@ use std::ops::Range;
 
 use candle_core::{CpuStorage, CustomOp3, Layout, Shape, Tensor};
 use rayon::prelude::*;
-use rten_gemm::{GemmInputA, GemmInputB, GemmOptions};
+use rten_gemm::{GemmExecutor, GemmInputA, GemmInputB, GemmOptions};
 use rten_simd::ops::{BitOps, NumOps};
 use rten_simd::{Isa, SimdOp};
 use rten_tensor::{Matrix, NdTensorView};
 use rten_vecmath::Softmax;
 
-use super::linear::executor;
 use crate::error::Result;
 
 /// Queries that are done together in a prompt: their scores stay in the cache.
@@ -167,7 +166,7 @@ impl FusedAttention<'_> {
                     alpha,
                     ..Default::default()
                 };
-                executor()
+                GemmExecutor::<f32, f32, f32>::default()
                     .gemm(
                         out,
                         GemmInputA::Unpacked(a),

@@ -1,18 +1,13 @@
 //! The linear map `y = x·W + b`, the one operation that nearly all time goes into.
 //!
-//! On the CPU the weight is packed once, at load, into the panels that the matrix product reads,
-//! and the product is a candle custom operation over them: 2 to 4 times faster than a product that
-//! packs on each call, most of all for the few rows of a decoding step. Panels of bf16 are an
-//! option ([`super::bf16_panels`]). On other devices the weight is an ordinary candle tensor.
+//! On the CPU the weight is rearranged once, at load, into the panels that the product reads
+//! ([`super::panels`]), and the product is a candle custom operation over them: 2 to 5 times faster
+//! than one that packs on each call, most of all for the few rows of a decoding step. On other
+//! devices the weight is an ordinary candle tensor.
 
 use candle_core::{CpuStorage, CustomOp1, CustomOp2, DType, Device, Layout, Shape, Tensor};
-use rayon::prelude::*;
-use rten_gemm::{BiasVector, GemmExecutor, GemmInputA, GemmInputB, GemmOptions, PackedBMatrix};
-use rten_simd::SimdUnaryOp;
-use rten_tensor::NdTensorView;
-use rten_vecmath::ApproxGelu;
 
-use super::bf16_panels::Bf16Panels;
+use super::panels::{Bf16Pair, Epilogue, Panels};
 use crate::error::Result;
 
 /// A linear map from `in_features` to `out_features`.
@@ -24,7 +19,7 @@ pub struct Linear {
 
 enum Weight {
     Packed {
-        panels: Panels,
+        panels: Packed,
         bias: Option<Vec<f32>>, // [out]
     },
     Dense {
@@ -34,9 +29,9 @@ enum Weight {
 }
 
 /// A packed weight, on the CPU. Whatever it is kept in, inputs, sums and outputs are f32.
-enum Panels {
-    F32(PackedBMatrix<f32>),
-    Bf16(Bf16Panels),
+enum Packed {
+    F32(Panels<f32>),
+    Bf16(Panels<Bf16Pair>),
 }
 
 /// How a weight's values lie in the slice that it is made from.
@@ -62,7 +57,7 @@ impl Linear {
         let weight = if device.is_cpu() {
             let sizes = (in_features, out_features);
             Weight::Packed {
-                panels: Panels::pack(values, order, sizes, dtype),
+                panels: Packed::new(values, order, sizes, dtype),
                 bias,
             }
         } else {
@@ -88,12 +83,17 @@ impl Linear {
 
     /// `x·W + b`; x `[.., in]` -> `[.., out]`.
     pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        self.apply(x, Epilogue::None)
+        self.apply(x, true, false)
     }
 
     /// `gelu(x·W + b)`, the gelu taken while the product is still in cache.
     pub fn forward_gelu(&self, x: &Tensor) -> Result<Tensor> {
-        self.apply(x, Epilogue::Gelu)
+        self.apply(x, true, true)
+    }
+
+    /// `x·W` without the bias.
+    pub fn forward_without_bias(&self, x: &Tensor) -> Result<Tensor> {
+        self.apply(x, false, false)
     }
 
     /// `residual + x·W + b`; residual `[.., out]`.
@@ -112,21 +112,13 @@ impl Linear {
         }
     }
 
-    /// `x·W` without the bias.
-    pub fn forward_without_bias(&self, x: &Tensor) -> Result<Tensor> {
-        self.apply(x, Epilogue::WithoutBias)
-    }
-
-    fn apply(&self, x: &Tensor, epilogue: Epilogue) -> Result<Tensor> {
+    fn apply(&self, x: &Tensor, biased: bool, gelu: bool) -> Result<Tensor> {
         match &self.weight {
             Weight::Packed { panels, bias } => {
                 let op = PackedProduct {
                     panels,
-                    bias: match epilogue {
-                        Epilogue::WithoutBias => None,
-                        _ => bias.as_deref(),
-                    },
-                    gelu: epilogue == Epilogue::Gelu,
+                    bias: bias.as_deref().filter(|_| biased),
+                    gelu,
                 };
                 Ok(x.contiguous()?.apply_op1_no_bwd(&op)?)
             }
@@ -139,119 +131,74 @@ impl Linear {
                     .reshape(((), self.in_features))?
                     .matmul(weight)?
                     .reshape(shape)?;
-                if let (Some(bias), false) = (bias, epilogue == Epilogue::WithoutBias) {
+                if let Some(bias) = bias.as_ref().filter(|_| biased) {
                     y = y.broadcast_add(bias)?;
                 }
-                Ok(if epilogue == Epilogue::Gelu {
-                    y.gelu()?
-                } else {
-                    y
-                })
+                Ok(if gelu { y.gelu()? } else { y })
             }
         }
     }
 }
 
-impl Panels {
-    fn pack(values: &[f32], order: Order, (inputs, outputs): (usize, usize), dtype: DType) -> Self {
-        if dtype == DType::BF16 {
-            return Self::Bf16(match order {
-                Order::InOut => Bf16Panels::pack(inputs, outputs, |i, j| values[i * outputs + j]),
-                Order::OutIn => Bf16Panels::pack(inputs, outputs, |i, j| values[j * inputs + i]),
-            });
-        }
-        let view = match order {
-            Order::InOut => NdTensorView::from_data([inputs, outputs], values),
-            Order::OutIn => NdTensorView::from_data([outputs, inputs], values).transposed(),
+impl Packed {
+    fn new(values: &[f32], order: Order, (inputs, outputs): (usize, usize), dtype: DType) -> Self {
+        let at = |input: usize, output: usize| match order {
+            Order::InOut => values[input * outputs + output],
+            Order::OutIn => values[output * inputs + input],
         };
-        Self::F32(executor().prepack_b(view))
-    }
-
-    fn inputs(&self) -> usize {
-        match self {
-            Self::F32(panels) => panels.rows(),
-            Self::Bf16(panels) => panels.inputs(),
+        match dtype {
+            DType::BF16 => Self::Bf16(Panels::pack(inputs, outputs, at)),
+            _ => Self::F32(Panels::pack(inputs, outputs, at)),
         }
     }
 
-    fn outputs(&self) -> usize {
+    fn sizes(&self) -> (usize, usize) {
         match self {
-            Self::F32(panels) => panels.cols(),
-            Self::Bf16(panels) => panels.outputs(),
+            Self::F32(panels) => (panels.inputs(), panels.outputs()),
+            Self::Bf16(panels) => (panels.inputs(), panels.outputs()),
         }
     }
 
-    /// `out = beta · out + x·W + bias`; x `[rows, in]`, out `[rows, out]`, beta 0 or 1.
-    fn multiply(
-        &self,
-        x: &[f32],
-        bias: Option<&[f32]>,
-        beta: f32,
-        out: &mut [f32],
-    ) -> candle_core::Result<()> {
+    fn multiply(&self, x: &[f32], epilogue: Epilogue, out: &mut [f32]) {
         match self {
-            Self::F32(panels) => executor()
-                .gemm(
-                    out,
-                    GemmInputA::Unpacked(NdTensorView::from_data(
-                        [x.len() / panels.rows(), panels.rows()],
-                        x,
-                    )),
-                    GemmInputB::Packed(panels),
-                    GemmOptions {
-                        beta,
-                        bias: bias.map(BiasVector::Row),
-                        ..Default::default()
-                    },
-                )
-                .map_err(candle_core::Error::wrap),
-            Self::Bf16(panels) => {
-                for row in out.chunks_mut(panels.outputs()) {
-                    if beta == 0.0 {
-                        row.fill(0.0);
-                    }
-                    if let Some(bias) = bias {
-                        row.iter_mut().zip(bias).for_each(|(y, b)| *y += b);
-                    }
-                }
-                panels.multiply_add(x, out);
-                Ok(())
-            }
+            Self::F32(panels) => panels.multiply(x, epilogue, out),
+            Self::Bf16(panels) => panels.multiply(x, epilogue, out),
         }
     }
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Epilogue {
-    None,
-    Gelu,
-    WithoutBias,
-}
-
-/// The matrix product's code for this machine's instruction set. Making one only looks that up.
-pub(super) fn executor() -> GemmExecutor<f32, f32, f32> {
-    GemmExecutor::default()
 }
 
 struct PackedProduct<'a> {
-    panels: &'a Panels,
+    panels: &'a Packed,
     bias: Option<&'a [f32]>,
     gelu: bool,
 }
 
 impl PackedProduct<'_> {
-    /// The shape of the output.
-    fn shape(&self, input: &Layout) -> candle_core::Result<Shape> {
-        let mut dims = input.dims().to_vec();
+    fn run(
+        &self,
+        x: &CpuStorage,
+        layout: &Layout,
+        residual: Option<&[f32]>,
+    ) -> candle_core::Result<(CpuStorage, Shape)> {
+        let (inputs, outputs) = self.panels.sizes();
+        let mut dims = layout.dims().to_vec();
         match dims.last_mut() {
-            Some(last) if *last == self.panels.inputs() => *last = self.panels.outputs(),
+            Some(last) if *last == inputs => *last = outputs,
             _ => candle_core::bail!(
-                "a linear map of {} inputs was given shape {:?}",
-                self.panels.inputs(),
-                input.dims()
+                "a linear map of {inputs} inputs was given shape {:?}",
+                layout.dims()
             ),
         }
-        Ok(Shape::from(dims))
+        let shape = Shape::from(dims);
+        let mut out = vec![0.0f32; shape.elem_count()];
+        let epilogue = Epilogue {
+            bias: self.bias,
+            residual,
+            gelu: self.gelu,
+        };
+        self.panels
+            .multiply(contiguous(x, layout)?, epilogue, &mut out);
+        Ok((CpuStorage::F32(out), shape))
     }
 }
 
@@ -261,15 +208,7 @@ impl CustomOp1 for PackedProduct<'_> {
     }
 
     fn cpu_fwd(&self, x: &CpuStorage, layout: &Layout) -> candle_core::Result<(CpuStorage, Shape)> {
-        let shape = self.shape(layout)?;
-        let mut out = vec![0.0f32; shape.elem_count()];
-        let x = contiguous(x, layout)?; // [rows, in]
-        self.panels.multiply(x, self.bias, 0.0, &mut out)?;
-        if self.gelu {
-            out.par_chunks_mut(4096)
-                .for_each(|chunk| ApproxGelu {}.map_mut(chunk));
-        }
-        Ok((CpuStorage::F32(out), shape))
+        self.run(x, layout, None)
     }
 }
 
@@ -285,11 +224,7 @@ impl CustomOp2 for PackedProduct<'_> {
         residual: &CpuStorage,
         residual_layout: &Layout,
     ) -> candle_core::Result<(CpuStorage, Shape)> {
-        let shape = self.shape(layout)?;
-        let mut out = contiguous(residual, residual_layout)?.to_vec();
-        let x = contiguous(x, layout)?; // [rows, in]
-        self.panels.multiply(x, self.bias, 1.0, &mut out)?;
-        Ok((CpuStorage::F32(out), shape))
+        self.run(x, layout, Some(contiguous(residual, residual_layout)?))
     }
 }
 

@@ -5,7 +5,6 @@
 
 mod activation_cache;
 mod attention;
-mod bf16_panels;
 mod block;
 mod checkpoint;
 mod config;
@@ -22,6 +21,7 @@ mod load;
 mod memory;
 mod model;
 mod norm;
+mod panels;
 mod pass;
 mod random;
 mod sampler;

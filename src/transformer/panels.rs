@@ -1,0 +1,298 @@
+//! Matrix products of a few rows with a weight that was rearranged once for them.
+//!
+//! A weight is stored in panels of as many columns as two vectors have lanes, one panel after the
+//! other, and within a panel input by input. A product walks through each panel once for up to
+//! twelve rows, so that a decoding step reads every weight once, in order, and is as fast as the
+//! memory. Every output is summed over the inputs in order, whatever rows it is computed with.
+//!
+//! Values are kept as f32, or as bf16 for half the memory; sums are f32 either way.
+
+use half::bf16;
+use rayon::prelude::*;
+use rten_simd::ops::{BitOps, IntOps, NumOps};
+use rten_simd::{Isa, Simd, SimdOp, SimdUnaryOp};
+use rten_vecmath::ApproxGelu;
+
+/// How values are kept.
+pub trait Stored: Copy + Default + Send + Sync {
+    /// How many make up the columns of one input in a panel, for vectors of so many lanes.
+    fn per_input(lanes: usize) -> usize;
+
+    /// Writes the values of two half panels.
+    fn store(low: &[f32], high: &[f32], to: &mut [Self]);
+
+    /// Reads them as two vectors.
+    fn load<I: Isa>(isa: I, from: &[Self]) -> [I::F32; 2];
+}
+
+impl Stored for f32 {
+    fn per_input(lanes: usize) -> usize {
+        2 * lanes
+    }
+
+    fn store(low: &[f32], high: &[f32], to: &mut [Self]) {
+        to[..low.len()].copy_from_slice(low);
+        to[low.len()..].copy_from_slice(high);
+    }
+
+    #[inline(always)]
+    fn load<I: Isa>(isa: I, from: &[Self]) -> [I::F32; 2] {
+        isa.f32().load_many(from)
+    }
+}
+
+/// Two columns that are half a panel apart share a word. A bf16 is the upper half of an f32, so
+/// one is a mask away and the other a shift.
+pub type Bf16Pair = i32;
+
+impl Stored for Bf16Pair {
+    fn per_input(lanes: usize) -> usize {
+        lanes
+    }
+
+    fn store(low: &[f32], high: &[f32], to: &mut [Self]) {
+        let bits = |value: f32| u32::from(bf16::from_f32(value).to_bits());
+        for ((to, low), high) in to.iter_mut().zip(low).zip(high) {
+            *to = (bits(*high) << 16 | bits(*low)).cast_signed();
+        }
+    }
+
+    #[inline(always)]
+    fn load<I: Isa>(isa: I, from: &[Self]) -> [I::F32; 2] {
+        let ints = isa.i32();
+        let words = ints.load(from);
+        let upper = ints.splat(0xffff_0000_u32.cast_signed());
+        [
+            ints.shift_left::<16>(words).reinterpret_cast(),
+            ints.and(words, upper).reinterpret_cast(),
+        ]
+    }
+}
+
+/// A weight `[in, out]`.
+pub struct Panels<T> {
+    values: Vec<T>, // [panel, in, per_input]
+    inputs: usize,
+    outputs: usize,
+    lanes: usize,
+}
+
+/// What becomes of a product's sums on their way out.
+#[derive(Clone, Copy, Default)]
+pub struct Epilogue<'a> {
+    /// Is added to every row, `[out]`.
+    pub bias: Option<&'a [f32]>,
+    /// Then added, `[rows, out]`.
+    pub residual: Option<&'a [f32]>,
+    /// Is taken of the result.
+    pub gelu: bool,
+}
+
+/// The lanes of the widest vectors: AVX-512.
+const MAX_LANES: usize = 16;
+/// Rows that are computed together. Two vectors of sums each, they must fit into the registers: 32
+/// with AVX-512 and NEON, 16 with AVX2.
+const MAX_ROWS: usize = 12;
+const FEW_ROWS: usize = 6;
+/// Fewer panels than this are not worth another thread's attention.
+const PANELS_A_TASK: usize = 2;
+/// Sums that are in memory before they go to their places, at most: what caches hold.
+const SUMS: usize = 1 << 20;
+
+impl<T: Stored> Panels<T> {
+    /// Rearranges a weight; `at(input, output)` gives its values.
+    pub fn pack(inputs: usize, outputs: usize, at: impl Fn(usize, usize) -> f32 + Sync) -> Self {
+        let lanes = Lanes.dispatch();
+        let size = T::per_input(lanes);
+        let mut values = vec![T::default(); outputs.div_ceil(2 * lanes) * inputs * size];
+        values
+            .par_chunks_mut((inputs * size).max(1))
+            .enumerate()
+            .for_each(|(panel, values)| {
+                let first = panel * 2 * lanes;
+                let mut columns = [0.0; 2 * MAX_LANES];
+                let columns = &mut columns[..2 * lanes];
+                let used = columns.len().min(outputs - first);
+                for (input, values) in values.chunks_mut(size).enumerate() {
+                    for (column, value) in columns[..used].iter_mut().enumerate() {
+                        *value = at(input, first + column);
+                    }
+                    let (low, high) = columns.split_at(lanes);
+                    T::store(low, high, values);
+                }
+            });
+        Self {
+            values,
+            inputs,
+            outputs,
+            lanes,
+        }
+    }
+
+    pub fn inputs(&self) -> usize {
+        self.inputs
+    }
+
+    pub fn outputs(&self) -> usize {
+        self.outputs
+    }
+
+    /// `x·W`, with what the epilogue adds; x `[rows, in]`, out `[rows, out]`.
+    pub fn multiply(&self, x: &[f32], epilogue: Epilogue, out: &mut [f32]) {
+        let (inputs, outputs, width) = (self.inputs, self.outputs, 2 * self.lanes);
+        if x.is_empty() || outputs == 0 {
+            return;
+        }
+        let rows = x.len() / inputs;
+        let panel = inputs * T::per_input(self.lanes);
+        if rows == 1 {
+            out.par_chunks_mut(width)
+                .zip(self.values.par_chunks(panel))
+                .enumerate()
+                .with_min_len(PANELS_A_TASK)
+                .for_each(|(i, (out, values))| {
+                    let mut sums = [0.0; 2 * MAX_LANES];
+                    product(1, x, values, &mut sums[..width]);
+                    out.copy_from_slice(&sums[..out.len()]);
+                    epilogue.finish(out, 0, i * width, outputs);
+                });
+            return;
+        }
+        let blocks = RowBlocks::new(x, inputs, self.lanes);
+        // As many panels at a time as their sums fit into the caches.
+        let together = (SUMS / (rows * width)).max(8);
+        let mut sums = vec![0.0f32; self.values.len().div_ceil(panel).min(together) * rows * width];
+        for (first, values) in self.values.chunks(together * panel).enumerate() {
+            let column = first * together * width;
+            sums.par_chunks_mut(rows * width)
+                .zip(values.par_chunks(panel))
+                .with_min_len(PANELS_A_TASK)
+                .for_each(|(sums, values)| {
+                    for (first, height, x) in &blocks.0 {
+                        let sums = &mut sums[first * width..][..height * width];
+                        product(*height, x, values, sums);
+                    }
+                });
+            // sums [panel, row, lane] to out [row, column]
+            let columns = (values.len() / panel * width).min(outputs - column);
+            out.par_chunks_mut(outputs)
+                .enumerate()
+                .with_min_len((1 << 14) / columns)
+                .for_each(|(row, out)| {
+                    let out = &mut out[column..][..columns];
+                    for (panel, out) in out.chunks_mut(width).enumerate() {
+                        let sums = &sums[(panel * rows + row) * width..][..width];
+                        out.copy_from_slice(&sums[..out.len()]);
+                    }
+                    epilogue.finish(out, row, column, outputs);
+                });
+        }
+    }
+}
+
+impl Epilogue<'_> {
+    /// Does its part for some columns of a row.
+    fn finish(&self, sums: &mut [f32], row: usize, column: usize, outputs: usize) {
+        if let Some(bias) = self.bias {
+            let bias = &bias[column..][..sums.len()];
+            sums.iter_mut().zip(bias).for_each(|(sum, b)| *sum += b);
+        }
+        if let Some(residual) = self.residual {
+            let residual = &residual[row * outputs + column..][..sums.len()];
+            sums.iter_mut().zip(residual).for_each(|(sum, r)| *sum += r);
+        }
+        if self.gelu {
+            ApproxGelu {}.map_mut(sums);
+        }
+    }
+}
+
+/// The rows of a product in blocks of about equal height: first row, height, values `[in, row]`.
+struct RowBlocks(Vec<(usize, usize, Vec<f32>)>);
+
+impl RowBlocks {
+    fn new(x: &[f32], inputs: usize, lanes: usize) -> Self {
+        let rows = x.len() / inputs;
+        let most = if lanes == MAX_LANES {
+            MAX_ROWS
+        } else {
+            FEW_ROWS
+        };
+        let blocks = rows.div_ceil(most);
+        let start = |block: usize| block * (rows / blocks) + block.min(rows % blocks);
+        Self(
+            (0..blocks)
+                .into_par_iter()
+                .with_min_len(4)
+                .map(|block| {
+                    let (first, end) = (start(block), start(block + 1));
+                    let height = end - first;
+                    let mut values = vec![0.0; height * inputs];
+                    for (row, x) in x[first * inputs..end * inputs].chunks(inputs).enumerate() {
+                        for (to, x) in values[row..].iter_mut().step_by(height).zip(x) {
+                            *to = *x;
+                        }
+                    }
+                    (first, height, values)
+                })
+                .collect(),
+        )
+    }
+}
+
+/// out `[height, 2 * lanes]` = x `[in, height]` times one panel `[in, per_input]`
+fn product<T: Stored>(height: usize, x: &[f32], values: &[T], out: &mut [f32]) {
+    macro_rules! heights {
+        ($($height:literal)*) => {
+            match height {
+                $($height => Product::<T, $height> { x, values, out }.dispatch(),)*
+                _ => unreachable!("blocks have 1 to 12 rows"),
+            }
+        };
+    }
+    heights!(1 2 3 4 5 6 7 8 9 10 11 12);
+}
+
+struct Product<'a, T, const HEIGHT: usize> {
+    x: &'a [f32],
+    values: &'a [T],
+    out: &'a mut [f32],
+}
+
+impl<T: Stored, const HEIGHT: usize> SimdOp for Product<'_, T, HEIGHT> {
+    type Output = ();
+
+    #[inline(always)]
+    fn eval<I: Isa>(self, isa: I) {
+        let floats = isa.f32();
+        let lanes = floats.len();
+        let mut sums = [[floats.zero(); 2]; HEIGHT];
+        let (columns, _) = self.x.as_chunks::<HEIGHT>();
+        let values = self.values.chunks_exact(T::per_input(lanes));
+        for (x, values) in columns.iter().zip(values) {
+            let [low, high] = T::load(isa, values);
+            for (sums, x) in sums.iter_mut().zip(x) {
+                let x = floats.splat(*x);
+                sums[0] = floats.mul_add(x, low, sums[0]);
+                sums[1] = floats.mul_add(x, high, sums[1]);
+            }
+        }
+        for (out, sums) in self.out.chunks_exact_mut(2 * lanes).zip(sums) {
+            let (low, high) = out.split_at_mut(lanes);
+            floats.store(sums[0], low);
+            floats.store(sums[1], high);
+        }
+    }
+}
+
+/// How many lanes this machine's vectors of f32 have.
+struct Lanes;
+
+impl SimdOp for Lanes {
+    type Output = usize;
+
+    #[inline(always)]
+    fn eval<I: Isa>(self, isa: I) -> usize {
+        isa.f32().len()
+    }
+}
