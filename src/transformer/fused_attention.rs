@@ -10,8 +10,11 @@ use rten_simd::{Isa, SimdOp};
 use rten_tensor::{Matrix, NdTensorView};
 use rten_vecmath::Softmax;
 
+use super::vector::softmax_with;
 use crate::error::Result;
 
+/// Keys that are compared with a query together, so that no sum waits for the one before.
+const TOGETHER: usize = 8;
 /// Queries that are done together in a prompt: their scores stay in the cache.
 const QUERY_BLOCK: usize = 64;
 
@@ -216,24 +219,35 @@ impl SimdOp for OneQuery<'_> {
         let (row, head) = self.at;
         // A width that is not a whole number of vectors ends in lanes that are masked to zero.
         let whole = self.q.len() / lanes * lanes;
-        let mut scores: Vec<f32> = self
-            .columns
-            .clone()
-            .map(|column| {
-                let k = self.k.row(row, head, column);
-                let mut sum = ops.zero();
-                for (q, k) in self.q[..whole].chunks(lanes).zip(k.chunks(lanes)) {
-                    sum = ops.mul_add(ops.load(q), ops.load(k), sum);
+        let mut scores = vec![0.0; self.columns.len()];
+        for (scores, first) in scores
+            .chunks_mut(TOGETHER)
+            .zip(self.columns.clone().step_by(TOGETHER))
+        {
+            // The last columns are computed more than once rather than in another way.
+            let rows: [&[f32]; TOGETHER] = std::array::from_fn(|i| {
+                let column = first + i.min(scores.len() - 1);
+                self.k.row(row, head, column)
+            });
+            let mut sums = [ops.zero(); TOGETHER];
+            for at in (0..whole).step_by(lanes) {
+                let q = ops.load(&self.q[at..]);
+                for (sum, k) in sums.iter_mut().zip(rows) {
+                    *sum = ops.mul_add(q, ops.load(&k[at..]), *sum);
                 }
-                if whole < k.len() {
-                    let (q, _) = ops.load_pad(&self.q[whole..]);
+            }
+            if whole < self.q.len() {
+                let (q, _) = ops.load_pad(&self.q[whole..]);
+                for (sum, k) in sums.iter_mut().zip(rows) {
                     let (k, _) = ops.load_pad(&k[whole..]);
-                    sum = ops.mul_add(q, k, sum);
+                    *sum = ops.mul_add(q, k, *sum);
                 }
-                ops.sum(sum) * self.scale
-            })
-            .collect();
-        Softmax::new_mut(&mut scores).eval(isa);
+            }
+            for (score, sum) in scores.iter_mut().zip(sums) {
+                *score = ops.sum(sum) * self.scale;
+            }
+        }
+        softmax_with(isa, &mut scores);
         for first in (0..whole).step_by(lanes) {
             let mut sum = ops.zero();
             for (weight, column) in scores.iter().zip(self.columns.clone()) {

@@ -12,10 +12,11 @@ use rayon::prelude::*;
 use super::hooks::{Hooks, Phase};
 use super::kv_cache::KvCache;
 use super::memory;
-use super::model::{HookedTransformer, LogitsAt, next_token_losses, token_loss};
+use super::model::{HookedTransformer, LogitsAt, next_token_losses};
 use super::pass::{Group, KvUse, Pass};
 use super::random::{Rng, RowStream, TorchStream};
 use super::sampler::{Chance, Sampling};
+use super::vector::log_sum_exp;
 use crate::error::{ErrorKind, Result};
 use crate::profile::{Part, Stage};
 
@@ -379,15 +380,18 @@ impl<'m> Decoder<'m> {
             .zip(raw)
             .filter(|((row, _), _)| !row.finished)
             .for_each(|((row, logits), raw)| {
-                let clean = options.losses.then(|| logits.to_vec());
+                let seen: Vec<(u32, u32)> = row.seen.iter().map(|(t, n)| (*t, *n)).collect();
+                let clean = options.losses.then(|| CleanLogits::of(logits, &seen));
                 let chance = match &raw {
                     Some(raw) => Chance::Raw(raw),
                     None => Chance::Uniform(row.stream.uniform()),
                 };
-                let seen = row.seen.iter().map(|(token, count)| (*token, *count));
-                let token = options.sampling.choose(logits, seen, chance);
+                let token = options
+                    .sampling
+                    .choose(logits, seen.iter().copied(), chance);
                 if let Some(clean) = clean {
-                    row.losses.push(token_loss(&clean, token));
+                    let temperature = options.sampling.temperature;
+                    row.losses.push(clean.loss(logits, token, temperature));
                 }
                 *row.seen.entry(token).or_default() += 1;
                 row.tokens.push(token);
@@ -418,5 +422,35 @@ impl<'m> Decoder<'m> {
             }
         }
         raw
+    }
+}
+
+/// What of a row's logits is needed for the loss after the sampler has worked on them: it divides
+/// all of them by the temperature, and takes something only from those of tokens that were seen.
+struct CleanLogits<'s> {
+    log_sum_exp: f32,
+    seen: &'s [(u32, u32)],
+    of_seen: Vec<f32>,
+}
+
+impl<'s> CleanLogits<'s> {
+    fn of(logits: &[f32], seen: &'s [(u32, u32)]) -> Self {
+        Self {
+            log_sum_exp: log_sum_exp(logits),
+            seen,
+            of_seen: seen.iter().map(|(t, _)| logits[*t as usize]).collect(),
+        }
+    }
+
+    /// `-log_softmax(clean logits)[token]`
+    fn loss(&self, sampled_from: &[f32], token: u32, temperature: f64) -> f32 {
+        let seen = self.seen.iter().position(|(seen, _)| *seen == token);
+        let logit = match seen {
+            Some(i) => self.of_seen[i],
+            // Temperature 0 divides nothing.
+            None if temperature == 0.0 => sampled_from[token as usize],
+            None => sampled_from[token as usize] * temperature as f32,
+        };
+        self.log_sum_exp - logit
     }
 }

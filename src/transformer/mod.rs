@@ -26,6 +26,7 @@ mod pass;
 mod random;
 mod sampler;
 mod tokenizer;
+mod vector;
 
 pub use activation_cache::ActivationCache;
 pub use config::Config;

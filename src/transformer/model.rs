@@ -5,8 +5,6 @@ use std::sync::Arc;
 
 use candle_core::{DType, Device, Tensor};
 use rayon::prelude::*;
-use rten_simd::SimdOp;
-use rten_vecmath::{MaxNum, SumExpSub};
 
 use super::activation_cache::ActivationCache;
 use super::block::Block;
@@ -17,6 +15,7 @@ use super::hooks::{Hooks, NamesFilter};
 use super::load::{LoadOptions, Processing};
 use super::pass::{KvUse, Pass};
 use super::tokenizer::Tokenizer;
+use super::vector::log_sum_exp;
 use crate::cancel::Cancel;
 use crate::error::{ErrorKind, Result};
 use crate::profile::{Profile, Stage};
@@ -375,15 +374,8 @@ pub(super) fn next_token_losses(logits: &Tensor, tokens: &[u32]) -> Result<Vec<f
     Ok(values
         .par_chunks(d_vocab)
         .zip(next)
-        .map(|(row, token)| token_loss(row, *token))
+        .map(|(row, token)| log_sum_exp(row) - row[*token as usize])
         .collect())
-}
-
-/// `-log_softmax(logits)[token]`
-pub(super) fn token_loss(logits: &[f32], token: u32) -> f32 {
-    let max = MaxNum::new(logits).dispatch();
-    let sum = SumExpSub::new(logits, max).dispatch();
-    max + sum.ln() - logits[token as usize]
 }
 
 /// The mean in f64, `None` of nothing.

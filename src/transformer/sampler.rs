@@ -3,10 +3,13 @@
 //! Works on plain slices: the kept tokens are found by partial selection, so that the vocabulary
 //! is never sorted.
 
-use rten_simd::SimdOp;
-use rten_vecmath::{MaxNum, SumExpSub};
+use std::cmp::Ordering;
+
+use rten_simd::SimdUnaryOp;
+use rten_vecmath::Exp;
 
 use super::random::exponential;
+use super::vector;
 use crate::error::{Error, Result};
 
 /// How the next token is chosen.
@@ -89,19 +92,20 @@ impl Sampling {
                 logits[token as usize] -= penalty * count as f32;
             }
         }
-        let max = MaxNum::new(logits).dispatch();
+        let max = vector::max(logits);
         let kept = match (self.top_k, self.top_p) {
             (Some(k), _) if k < logits.len() => Some(most_likely(logits, k)),
             (None, Some(p)) if p < 1.0 => Some(nucleus(logits, max, p)),
             _ => None,
         };
-        match kept {
-            Some(kept) => draw(
+        match (kept, chance) {
+            (Some(kept), chance) => draw(
                 chance,
                 kept.iter().map(|token| (*token, logits[*token as usize])),
                 max,
             ),
-            None => draw(
+            (None, Chance::Uniform(u)) => draw_of_all(u, logits, max),
+            (None, chance) => draw(
                 chance,
                 logits.iter().enumerate().map(|(i, x)| (i as u32, *x)),
                 max,
@@ -138,40 +142,111 @@ fn most_likely(logits: &[f32], k: usize) -> Vec<u32> {
     above(logits, threshold)
 }
 
-/// The tokens whose logit is at least `threshold`.
+/// The tokens whose logit is at least `threshold`. Most parts of a vocabulary hold none, and are
+/// passed over by a count that the compiler makes vectors of.
 fn above(logits: &[f32], threshold: f32) -> Vec<u32> {
-    logits
-        .iter()
-        .enumerate()
-        .filter(|(_, logit)| **logit >= threshold)
-        .map(|(i, _)| i as u32)
-        .collect()
-}
-
-/// The most likely tokens, most likely first, while those before have at most `p` together.
-///
-/// Most of the probability sits on few tokens, so those within some distance of the best are
-/// sorted first, and the distance is widened only when they don't suffice.
-fn nucleus(logits: &[f32], max: f32, p: f64) -> Vec<u32> {
-    let total = f64::from(SumExpSub::new(logits, max).dispatch());
-    for distance in [5.0, 10.0, 20.0, f32::INFINITY] {
-        let mut tokens = above(logits, max - distance);
-        tokens.sort_by(|a, b| logits[*b as usize].total_cmp(&logits[*a as usize]));
-        let mut before = 0.0;
-        let mut n = 0;
-        for token in &tokens {
-            if n > 0 && before > p {
-                break;
-            }
-            before += f64::from((logits[*token as usize] - max).exp()) / total;
-            n += 1;
-        }
-        if n < tokens.len() || distance.is_infinite() {
-            tokens.truncate(n.max(1));
-            return tokens;
+    const PART: usize = 64;
+    let mut tokens = Vec::new();
+    for (part, values) in logits.chunks(PART).enumerate() {
+        let count: u32 = values.iter().map(|x| u32::from(*x >= threshold)).sum();
+        if count > 0 {
+            let first = part * PART;
+            let found = values.iter().enumerate().filter(|(_, x)| **x >= threshold);
+            tokens.extend(found.map(|(i, _)| (first + i) as u32));
         }
     }
+    tokens
+}
+
+/// The most likely tokens while those that are more likely have at most `p` together, the lowest
+/// ids first of equals; given in the order of their ids.
+///
+/// Most of the probability sits on few tokens, so those within some distance of the best are looked
+/// at first. They are counted into buckets by their distance, and only the bucket in which `p` is
+/// reached is sorted: a flat distribution takes no longer than two walks over it.
+fn nucleus(logits: &[f32], max: f32, p: f64) -> Vec<u32> {
+    const BUCKETS: usize = 512;
+    let limit = p * f64::from(vector::sum_exp(logits, max));
+    let value = |token: u32| logits[token as usize];
+    for distance in [2.0, 5.0, 10.0, 20.0, f32::INFINITY] {
+        let tokens = above(logits, max - distance);
+        let mut weights: Vec<f32> = tokens.iter().map(|t| value(*t) - max).collect();
+        Exp {}.map_mut(&mut weights);
+        let mass: f64 = weights.iter().map(|w| f64::from(*w)).sum();
+        if mass <= limit {
+            if distance.is_infinite() {
+                return tokens;
+            }
+            continue;
+        }
+        let width = BUCKETS as f32 / distance.min(200.0);
+        let bucket = |token: u32| (((max - value(token)) * width) as usize).min(BUCKETS - 1);
+        let mut masses = [0.0f64; BUCKETS];
+        for (token, weight) in tokens.iter().zip(&weights) {
+            masses[bucket(*token)] += f64::from(*weight);
+        }
+        let mut before = 0.0;
+        let mut last = BUCKETS - 1;
+        for (i, mass) in masses.iter().enumerate() {
+            if before + mass > limit {
+                last = i;
+                break;
+            }
+            before += mass;
+        }
+        let mut partly: Vec<(u32, f32)> = tokens
+            .iter()
+            .zip(&weights)
+            .filter(|(token, _)| bucket(**token) == last)
+            .map(|(token, weight)| (*token, *weight))
+            .collect();
+        partly.sort_unstable_by(|a, b| value(b.0).total_cmp(&value(a.0)).then(a.0.cmp(&b.0)));
+        let mut kept: Vec<u32> = Vec::new();
+        for (token, weight) in partly {
+            if before > limit {
+                break;
+            }
+            kept.push(token);
+            before += f64::from(weight);
+        }
+        kept.sort_unstable();
+        let is_kept = |token: &u32| match bucket(*token).cmp(&last) {
+            Ordering::Less => true,
+            Ordering::Equal => kept.binary_search(token).is_ok(),
+            Ordering::Greater => false,
+        };
+        return tokens.into_iter().filter(is_kept).collect();
+    }
     vec![argmax(logits)]
+}
+
+/// Looks a number in [0, 1) up in the distribution over all tokens, in the order of their ids: first
+/// the part that it falls into, then the token.
+fn draw_of_all(u: f64, logits: &[f32], max: f32) -> u32 {
+    const PART: usize = 1024;
+    let sum = |part: &[f32]| f64::from(vector::sum_exp(part, max));
+    let parts: Vec<f64> = logits.chunks(PART).map(sum).collect();
+    let mut wanted = u * parts.iter().sum::<f64>();
+    let mut at = 0;
+    for (i, sum) in parts.iter().enumerate() {
+        at = i;
+        if *sum > wanted {
+            break;
+        }
+        wanted -= sum;
+    }
+    let mut last = argmax(logits);
+    for (i, logit) in logits.iter().enumerate().skip(at * PART).take(PART) {
+        let weight = f64::from((logit - max).exp());
+        if weight > 0.0 {
+            last = i as u32;
+        }
+        if weight > wanted {
+            break;
+        }
+        wanted -= weight;
+    }
+    last
 }
 
 fn draw(chance: Chance, tokens: impl Iterator<Item = (u32, f32)> + Clone, max: f32) -> u32 {
@@ -242,8 +317,11 @@ mod tests {
         let max = 0.5f32.ln();
         assert_eq!(nucleus(&logits, max, 0.3), [1]);
         assert_eq!(nucleus(&logits, max, 0.6), [1, 2]);
-        assert_eq!(nucleus(&logits, max, 0.8), [1, 2, 0]);
-        assert_eq!(nucleus(&logits, max, 0.99), [1, 2, 0, 3]);
+        assert_eq!(nucleus(&logits, max, 0.8), [0, 1, 2]);
+        assert_eq!(nucleus(&logits, max, 0.99), [0, 1, 2, 3]);
+        // Equal ones: the lowest ids.
+        assert_eq!(nucleus(&[0.0; 8], 0.0, 0.3), [0, 1, 2]);
+        assert_eq!(nucleus(&[-1.0, 0.0], 0.0, 1e-9), [1]);
     }
 
     #[test]
@@ -255,16 +333,40 @@ mod tests {
         let kept = nucleus(&logits, 8.0, 0.9);
         let mut order: Vec<u32> = (0..1000).collect();
         order.sort_by(|a, b| logits[*b as usize].total_cmp(&logits[*a as usize]));
-        assert_eq!(kept, order[..kept.len()]);
         let p = |n: usize| -> f64 {
             let total: f64 = logits.iter().map(|x| f64::from(*x - 8.0).exp()).sum();
-            kept[..n]
+            order[..n]
                 .iter()
                 .map(|i| f64::from(logits[*i as usize] - 8.0).exp())
                 .sum::<f64>()
                 / total
         };
         assert!(p(kept.len() - 1) <= 0.9 && p(kept.len()) > 0.9);
+        order.truncate(kept.len());
+        order.sort_unstable();
+        assert_eq!(kept, order);
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn the_nucleus_is_what_sorting_gives(
+            logits in proptest::collection::vec(-30.0f32..0.0, 1..400), p in 0.001f64..0.999,
+        ) {
+            let max = logits.iter().copied().fold(f32::MIN, f32::max);
+            let kept = nucleus(&logits, max, p);
+            let total: f64 = logits.iter().map(|x| f64::from((x - max).exp())).sum();
+            let mut order: Vec<u32> = (0..logits.len() as u32).collect();
+            order.sort_by(|a, b| logits[*b as usize].total_cmp(&logits[*a as usize]));
+            let mass = |n: usize| -> f64 {
+                order[..n].iter().map(|i| f64::from((logits[*i as usize] - max).exp())).sum::<f64>() / total
+            };
+            // To float tolerance at the border.
+            proptest::prop_assert!(mass(kept.len() - 1) <= p + 1e-5);
+            proptest::prop_assert!(kept.len() == logits.len() || mass(kept.len()) > p - 1e-5);
+            let mut expected = order[..kept.len()].to_vec();
+            expected.sort_unstable();
+            proptest::prop_assert_eq!(kept, expected);
+        }
     }
 
     #[test]
