@@ -29,7 +29,7 @@ fn version_and_help() {
 fn without_a_script() {
     Program::new([]).fails(
         2,
-        "avec needs a script: avec scripts/basic_functionality.rhai\n`avec --help` tells what else it takes",
+        "avec needs a script: avec scripts/basic_functionality.rhai\nor a terminal, to be used interactively; `avec -` reads a script from standard input",
     );
     let ran = Program::new(["--colour"]).run();
     assert_eq!(ran.status, Some(2));

@@ -18,10 +18,10 @@ use rand::{Rng, SeedableRng};
 const SEEDS: usize = 50;
 
 /// Layer and coefficient of each experiment; the scripts' defaults.
-const LOVE_HATE: (usize, f64) = (1, 8.0);
+const LOVE_HATE: (usize, f64) = (1, 3.0);
 const PRAISE_HURT: (usize, f64) = (1, 8.0);
-const ANGER_CALM: (usize, f64) = (1, 8.0);
-const WEDDING: (usize, f64) = (0, 5.0);
+const ANGER_CALM: (usize, f64) = (1, 1.5);
+const WEDDING: (usize, f64) = (1, 3.0);
 
 fn demo() -> HookedTransformer {
     let files = store::find("demo", &StoreOptions::default()).unwrap();
@@ -159,15 +159,18 @@ fn praise_minus_hurt_turns_hostility_around() {
     );
 }
 
+/// An open prompt, which the unsteered model ends either way.
 #[test]
-fn anger_minus_calm_makes_an_open_text_hostile() {
+fn anger_and_calm_decide_an_open_text() {
     let (model, judge) = (demo(), Judge::new());
-    let additions = pair(&model, ("Anger", "Calm"), ANGER_CALM.1, ANGER_CALM.0);
-    let (_, steered) = texts(&model, "I think you're", &additions);
-    assert!(
-        share(&steered, |t| judge.is_negative(t)) >= 45,
-        "{steered:#?}"
-    );
+    let (layer, coeff) = ANGER_CALM;
+    let side = |words| texts(&model, "I think you're", &pair(&model, words, coeff, layer));
+    let (plain, angry) = side(("Anger", "Calm"));
+    let (_, calm) = side(("Calm", "Anger"));
+    let hostile = |texts: &[String]| share(texts, |t| judge.is_negative(t));
+    assert!((10..=40).contains(&hostile(&plain)), "{plain:#?}");
+    assert!(hostile(&angry) >= 40, "{angry:#?}");
+    assert!(share(&calm, |t| judge.is_positive(t)) >= 45, "{calm:#?}");
 }
 
 #[test]

@@ -139,8 +139,12 @@ fn the_readme_s_error_is_what_is_printed() {
 #[test]
 fn reference_and_definitions_are_fresh() {
     let reference = host().reference();
-    assert_eq!(read("docs/reference.md"), reference.markdown());
-    assert_eq!(read("docs/avec.d.rhai"), reference.definitions());
+    let fresh = read("docs/reference.md") == reference.markdown()
+        && read("docs/avec.d.rhai") == reference.definitions();
+    assert!(
+        fresh,
+        "the functions have changed: cargo run -- doc --write"
+    );
 }
 
 /// Nothing is left open in what is read.

@@ -16,12 +16,11 @@ fn all_wrong_options_of_a_call_are_told_together() {
     demo("x_vector(#{ prompt1: \"Love\", prompt: \"Hate\", coef: 5, act_name: 6.5, pad_method: \"token_right\" });").fails(
         1,
         r#"
-error: this call has 6 errors
+error: this call has 5 errors
  --> script.rhai:2:1
   |
 2 | x_vector(#{ prompt1: "Love", prompt: "Hate", coef: 5, act_name: 6.5, pad_method: "token_right" });
   | ^^^^^^^^ x_vector needs `prompt2`; prompt2: a string. The text that is taken away.
-  | ^^^^^^^^ x_vector needs `coeff`; coeff: a number. What both are multiplied by.
   |                              ^^^^^^ x_vector: there is no option named `prompt`; did you mean `prompt1`?
   |                                              ^^^^ x_vector: there is no option named `coef`; did you mean `coeff`?
   |                                                                 ^ `act_name` must be a layer's number or a hook point's name, but it is the number 6.5

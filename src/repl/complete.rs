@@ -324,7 +324,7 @@ mod tests {
         let output = Output::new(Box::new(std::io::sink()), 80, Painter::plain());
         let mut state = Interactive::new(Session::new(output));
         state
-            .eval("let m = load_model(\"demo\"); let additions = x_vector(#{ prompt1: \"a\", prompt2: \"b\", act_name: 1 }); fn twice(x) { 2 * x }")
+            .eval("let m = load_model(\"demo\"); let additions = x_vector(#{ prompt1: \"a\", prompt2: \"b\", coeff: 1, act_name: 1 }); fn twice(x) { 2 * x }")
             .unwrap();
         state
     }

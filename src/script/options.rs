@@ -8,6 +8,7 @@ use rhai::{Array, Dynamic, FLOAT, INT, ImmutableString, Map};
 use super::fault::Problem;
 use crate::error::{Error, ErrorKind};
 use crate::steering::{ActivationAddition, ResidSlice};
+use crate::suggest::nearest;
 use crate::transformer::{HookName, HookedTransformer};
 
 /// One option of a function, for help.
@@ -159,6 +160,8 @@ pub struct Decoder {
     function: &'static str,
     fields: &'static [Field],
     map: Map,
+    /// What must be given and was not, by name.
+    missing: Vec<(String, Problem)>,
     problems: Vec<Problem>,
 }
 
@@ -168,6 +171,7 @@ impl Decoder {
             function,
             fields,
             map,
+            missing: Vec::new(),
             problems: Vec::new(),
         }
     }
@@ -198,11 +202,12 @@ impl Decoder {
                         )),
                         None => error,
                     };
-                    self.problems.push(Problem {
+                    let problem = Problem {
                         error,
                         keys: Vec::new(),
                         at_key: false,
-                    });
+                    };
+                    self.missing.push((name.to_owned(), problem));
                     return None;
                 }
             },
@@ -229,9 +234,19 @@ impl Decoder {
         }
     }
 
-    /// All problems; what is left in the map is unknown.
+    /// All problems; what is left in the map is unknown. An option that was misspelt is not told
+    /// as missing too.
     pub fn finish(mut self) -> Vec<Problem> {
         let known: Vec<String> = self.fields.iter().map(|f| f.name.to_owned()).collect();
+        let meant: Vec<&str> = self
+            .map
+            .keys()
+            .filter_map(|key| nearest(key, &known))
+            .collect();
+        self.missing
+            .retain(|(name, _)| !meant.contains(&name.as_str()));
+        let missing = self.missing.drain(..).map(|(_, problem)| problem);
+        self.problems.splice(0..0, missing);
         for key in self.map.keys() {
             let error = Error::new(ErrorKind::UnknownName {
                 what: "option",

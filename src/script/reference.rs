@@ -31,7 +31,7 @@ pub struct Function {
 impl Reference {
     pub(crate) fn of(engine: &Engine) -> Self {
         let mut functions: Vec<Function> = Vec::new();
-        let found = engine.collect_fn_metadata(
+        let mut found = engine.collect_fn_metadata(
             None,
             |info| {
                 let meta = info.metadata;
@@ -55,6 +55,8 @@ impl Reference {
             },
             false,
         );
+        // rhai gives them in no order that it promises.
+        found.sort();
         // Forms without a doc belong to the documented one of their name.
         let (documented, bare): (Vec<_>, Vec<_>) = found
             .into_iter()

@@ -33,7 +33,7 @@ impl Terminal {
             .env_remove("VISUAL")
             .env("EDITOR", "true");
         let mut session = Session::spawn(command).unwrap();
-        const ROWS: u16 = 200;
+        const ROWS: u16 = 500;
         let size = |n: u16| std::num::NonZero::new(n).unwrap();
         session
             .get_process_mut()

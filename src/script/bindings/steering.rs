@@ -145,6 +145,10 @@ pub mod functions {
     }
 
     /// The same as x_vector.
+    ///
+    /// ```rhai
+    /// print(get_x_vector(#{ prompt1: "Love", prompt2: "Hate", coeff: 5, act_name: 1 }));
+    /// ```
     #[rhai_fn(name = "get_x_vector", return_raw)]
     pub fn get_x_vector(options: Map) -> ScriptResult<Array> {
         make_x_vector(options)
