@@ -178,7 +178,7 @@ fn hooks_leave_no_trace() {
 fn hooks_run_in_order_and_see_what_those_before_left() {
     let model = tiny(Processing::Default);
     let tokens = model.to_tokens("I hate you").unwrap();
-    let seen = std::cell::RefCell::new(Vec::new());
+    let seen = std::sync::Mutex::new(Vec::new());
     let mut hooks = Hooks::none();
     hooks.add(HookName::resid_pre(0), |x, ctx| {
         assert_eq!(
@@ -188,11 +188,11 @@ fn hooks_run_in_order_and_see_what_those_before_left() {
         Ok(Some(x.zeros_like()?))
     });
     hooks.add(HookName::resid_pre(0), |x, _| {
-        seen.borrow_mut().push(values(x).iter().sum::<f32>());
+        seen.lock().unwrap().push(values(x).iter().sum::<f32>());
         Ok(None)
     });
     model.logits(&tokens, hooks).unwrap();
-    assert_eq!(*seen.borrow(), [0.0]);
+    assert_eq!(*seen.lock().unwrap(), [0.0]);
 }
 
 #[test]
@@ -330,10 +330,10 @@ fn mixed_lengths_agree_with_one_at_a_time() {
 #[test]
 fn hooks_while_decoding_see_their_own_rows() {
     let model = tiny(Processing::Default);
-    let seen = std::cell::RefCell::new(Vec::new());
+    let seen = std::sync::Mutex::new(Vec::new());
     let mut hooks = Hooks::none();
     hooks.add(HookName::resid_pre(1), |x, ctx| {
-        seen.borrow_mut().push((
+        seen.lock().unwrap().push((
             ctx.phase,
             ctx.first_pos,
             ctx.rows.clone(),
@@ -370,7 +370,7 @@ fn hooks_while_decoding_see_their_own_rows() {
         .unwrap();
     drop(arms);
     assert_eq!(
-        *seen.borrow(),
+        *seen.lock().unwrap(),
         [
             (Phase::Prompt, 0, 0..1, vec![1, 2, 32]),
             (Phase::Decode, 2, 1..3, vec![2, 1, 32]),

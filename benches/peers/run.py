@@ -49,7 +49,8 @@ def make_model(folder, layers, width, heads):
     }
     (folder / "config.json").write_text(json.dumps(config))
     alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
-    vocab = {c: i for i, c in enumerate(alphabet)} | {f"<unused{i}>": i for i in range(len(alphabet), VOCAB)}
+    vocab = {c: i for i, c in enumerate(alphabet)} | {f"<unused{i}>": i for i in range(len(alphabet), END)}
+    vocab["<|endoftext|>"] = END
     tokenizer = Tokenizer(models.BPE(vocab=vocab, merges=[]))
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()
@@ -103,7 +104,10 @@ class TransformerLensPeer:
         hooks = [] if vector is None else [(f"blocks.{self.layer}.hook_resid_pre", add)]
         current = tokens
         for _ in range(new):
-            logits = self.model.run_with_hooks(current, fwd_hooks=hooks, past_kv_cache=cache)[:, -1]
+            mask = self.torch.ones_like(current)
+            logits = self.model.run_with_hooks(
+                current, fwd_hooks=hooks, past_kv_cache=cache, attention_mask=mask
+            )[:, -1]
             current = utils.sample_logits(logits, temperature=1.0, top_p=0.3, freq_penalty=1.0, tokens=tokens)[:, None]
             tokens = self.torch.cat([tokens, current], 1)
 

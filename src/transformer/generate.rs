@@ -303,36 +303,18 @@ impl<'m> Decoder<'m> {
         let positions: Vec<u32> = (0..self.rows.len())
             .map(|row| self.cache.next_pos(row) as u32)
             .collect();
+        let mut hooks: Vec<Option<&mut Hooks>> =
+            arms.iter_mut().map(|arm| Some(&mut arm.hooks)).collect();
         let groups = self
             .arm_ranges()
             .into_iter()
-            .map(|(arm, rows)| (arm, positions[rows.start] as usize, rows));
-        let logits = if arms.iter().any(|arm| arm.hooks.acts_in(Phase::Decode)) {
-            let mut hooks: Vec<Option<&mut Hooks>> =
-                arms.iter_mut().map(|arm| Some(&mut arm.hooks)).collect();
-            let groups = groups
-                .map(|(arm, first_pos, rows)| Group {
-                    rows,
-                    first_pos,
-                    hooks: hooks[arm].take(),
-                })
-                .collect();
-            self.pass(&tokens, &positions, groups)?
-        } else {
-            // Within the thread pool, the pass's many short parallel parts find its threads awake.
-            let groups: Vec<_> = groups.collect();
-            rayon::scope(|_| {
-                let groups = groups
-                    .into_iter()
-                    .map(|(_, first_pos, rows)| Group {
-                        rows,
-                        first_pos,
-                        hooks: None,
-                    })
-                    .collect();
-                self.pass(&tokens, &positions, groups)
-            })?
-        };
+            .map(|(arm, rows)| Group {
+                first_pos: positions[rows.start] as usize,
+                rows,
+                hooks: hooks[arm].take(),
+            })
+            .collect();
+        let logits = self.pass(&tokens, &positions, groups)?;
         self.cache.advance();
         let logits = logits.ok_or(ErrorKind::EmptyPromptBatch)?;
         Ok(logits.flatten_all()?.to_vec1::<f32>()?)

@@ -57,7 +57,7 @@ impl From<HookName> for NamesFilter {
     }
 }
 
-type HookFn<'a> = dyn FnMut(&Tensor, &HookCtx) -> Result<Option<Tensor>> + 'a;
+type HookFn<'a> = dyn FnMut(&Tensor, &HookCtx) -> Result<Option<Tensor>> + Send + 'a;
 
 struct Hook<'a> {
     names: NamesFilter,
@@ -83,7 +83,7 @@ impl<'a> Hooks<'a> {
     pub fn add(
         &mut self,
         names: impl Into<NamesFilter>,
-        function: impl FnMut(&Tensor, &HookCtx) -> Result<Option<Tensor>> + 'a,
+        function: impl FnMut(&Tensor, &HookCtx) -> Result<Option<Tensor>> + Send + 'a,
     ) {
         self.push(names.into(), true, Box::new(function));
     }
@@ -93,7 +93,7 @@ impl<'a> Hooks<'a> {
     pub fn add_to_prompt(
         &mut self,
         names: impl Into<NamesFilter>,
-        function: impl FnMut(&Tensor, &HookCtx) -> Result<Option<Tensor>> + 'a,
+        function: impl FnMut(&Tensor, &HookCtx) -> Result<Option<Tensor>> + Send + 'a,
     ) {
         self.push(names.into(), false, Box::new(function));
     }
@@ -108,13 +108,6 @@ impl<'a> Hooks<'a> {
 
     pub fn is_empty(&self) -> bool {
         self.hooks.is_empty()
-    }
-
-    /// Whether any hook acts in this phase at all.
-    pub(crate) fn acts_in(&self, phase: Phase) -> bool {
-        self.hooks
-            .iter()
-            .any(|hook| phase == Phase::Prompt || hook.in_decode)
     }
 
     pub(crate) fn wants(&self, name: HookName, phase: Phase) -> bool {

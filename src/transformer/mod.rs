@@ -15,6 +15,7 @@ mod fused_attention;
 mod generate;
 mod hook_name;
 mod hooks;
+mod huge;
 mod kv_cache;
 mod linear;
 mod load;

@@ -183,20 +183,20 @@ impl HookedTransformer {
     }
 
     /// The same on a model under hooks: what is kept is what the hooks left.
-    pub fn run_with_hooks_and_cache<'a>(
+    pub fn run_with_hooks_and_cache(
         &self,
         tokens: &[u32],
-        mut hooks: Hooks<'a>,
+        hooks: Hooks,
         names: &NamesFilter,
     ) -> Result<ActivationCache> {
-        let recorded = std::rc::Rc::new(std::cell::RefCell::new(Vec::new()));
-        let sink = recorded.clone();
-        hooks.add(names.clone(), move |value, ctx| {
-            sink.borrow_mut().push((ctx.name, value.clone()));
+        let mut recorded = Vec::new();
+        let mut all = hooks;
+        all.add(names.clone(), |value, ctx| {
+            recorded.push((ctx.name, value.clone()));
             Ok(None)
         });
-        let logits = self.logits(tokens, hooks)?;
-        Ok(ActivationCache::new(logits, recorded.take()))
+        let logits = self.logits(tokens, all)?;
+        Ok(ActivationCache::new(logits, recorded))
     }
 
     /// The clean model's activations at some hook points for texts of one length, each with the
@@ -317,6 +317,18 @@ impl HookedTransformer {
     /// The one forward pass. `tokens` are the rows of the batch one after the other, `positions`
     /// where each of them stands -> logits `[batch, pos, d_vocab]` of the positions asked for.
     pub(super) fn run(
+        &self,
+        batch: usize,
+        tokens: &[u32],
+        positions: &[u32],
+        pass: &mut Pass,
+        logits: LogitsAt,
+    ) -> Result<Option<Tensor>> {
+        // Within the thread pool, the pass's many short parallel parts find its threads awake.
+        rayon::scope(|_| self.run_here(batch, tokens, positions, pass, logits))
+    }
+
+    fn run_here(
         &self,
         batch: usize,
         tokens: &[u32],

@@ -13,8 +13,10 @@ use rten_simd::ops::{BitOps, IntOps, NumOps};
 use rten_simd::{Isa, Simd, SimdOp, SimdUnaryOp};
 use rten_vecmath::ApproxGelu;
 
+use super::huge::Huge;
+
 /// How values are kept.
-pub trait Stored: Copy + Default + Send + Sync {
+pub trait Stored: bytemuck::Pod + Send + Sync {
     /// How many make up the columns of one input in a panel, for vectors of so many lanes.
     fn per_input(lanes: usize) -> usize;
 
@@ -71,7 +73,7 @@ impl Stored for Bf16Pair {
 
 /// A weight `[in, out]`.
 pub struct Panels<T> {
-    values: Vec<T>, // [panel, in, per_input]
+    values: Huge<T>, // [panel, in, per_input]
     inputs: usize,
     outputs: usize,
     lanes: usize,
@@ -94,6 +96,8 @@ const MAX_LANES: usize = 16;
 /// with AVX-512 and NEON, 16 with AVX2.
 const MAX_ROWS: usize = 12;
 const FEW_ROWS: usize = 6;
+/// Inputs that are gone through for all rows before the next: 8 KB of a panel in f32.
+const PART: usize = 64;
 /// Fewer panels than this are not worth another thread's attention.
 const PANELS_A_TASK: usize = 2;
 /// Sums that are in memory before they go to their places, at most: what caches hold.
@@ -104,8 +108,9 @@ impl<T: Stored> Panels<T> {
     pub fn pack(inputs: usize, outputs: usize, at: impl Fn(usize, usize) -> f32 + Sync) -> Self {
         let lanes = Lanes.dispatch();
         let size = T::per_input(lanes);
-        let mut values = vec![T::default(); outputs.div_ceil(2 * lanes) * inputs * size];
+        let mut values = Huge::<T>::zeros(outputs.div_ceil(2 * lanes) * inputs * size);
         values
+            .as_mut_slice()
             .par_chunks_mut((inputs * size).max(1))
             .enumerate()
             .for_each(|(panel, values)| {
@@ -145,14 +150,15 @@ impl<T: Stored> Panels<T> {
         }
         let rows = x.len() / inputs;
         let panel = inputs * T::per_input(self.lanes);
+        let all = self.values.as_slice();
         if rows == 1 {
             out.par_chunks_mut(width)
-                .zip(self.values.par_chunks(panel))
+                .zip(all.par_chunks(panel))
                 .enumerate()
                 .with_min_len(PANELS_A_TASK)
                 .for_each(|(i, (out, values))| {
                     let mut sums = [0.0; 2 * MAX_LANES];
-                    product(1, x, values, &mut sums[..width]);
+                    product(1, x, values, &mut sums[..width], self.lanes);
                     out.copy_from_slice(&sums[..out.len()]);
                     epilogue.finish(out, 0, i * width, outputs);
                 });
@@ -161,16 +167,22 @@ impl<T: Stored> Panels<T> {
         let blocks = RowBlocks::new(x, inputs, self.lanes);
         // As many panels at a time as their sums fit into the caches.
         let together = (SUMS / (rows * width)).max(8);
-        let mut sums = vec![0.0f32; self.values.len().div_ceil(panel).min(together) * rows * width];
-        for (first, values) in self.values.chunks(together * panel).enumerate() {
+        let mut sums = vec![0.0f32; (all.len() / panel).min(together) * rows * width];
+        for (first, values) in all.chunks(together * panel).enumerate() {
             let column = first * together * width;
             sums.par_chunks_mut(rows * width)
                 .zip(values.par_chunks(panel))
                 .with_min_len(PANELS_A_TASK)
                 .for_each(|(sums, values)| {
-                    for (first, height, x) in &blocks.0 {
-                        let sums = &mut sums[first * width..][..height * width];
-                        product(*height, x, values, sums);
+                    sums.fill(0.0);
+                    // A part of the panel is used for all rows while it is in the nearest cache.
+                    let parts = values.chunks(PART * T::per_input(self.lanes));
+                    for (part, values) in parts.enumerate() {
+                        for (first, height, x) in &blocks.0 {
+                            let sums = &mut sums[first * width..][..height * width];
+                            let x = &x[part * PART * height..];
+                            product(*height, x, values, sums, self.lanes);
+                        }
                     }
                 });
             // sums [panel, row, lane] to out [row, column]
@@ -240,12 +252,14 @@ impl RowBlocks {
     }
 }
 
-/// out `[height, 2 * lanes]` = x `[in, height]` times one panel `[in, per_input]`
-fn product<T: Stored>(height: usize, x: &[f32], values: &[T], out: &mut [f32]) {
+/// out `[height, 2 * lanes]` += x `[in, height]` times a part of a panel `[in, per_input]`, or as
+/// much of x as the part has inputs. Asks for the part after it in the meantime.
+fn product<T: Stored>(height: usize, x: &[f32], values: &[T], out: &mut [f32], lanes: usize) {
+    let ahead = PART * T::per_input(lanes);
     macro_rules! heights {
         ($($height:literal)*) => {
             match height {
-                $($height => Product::<T, $height> { x, values, out }.dispatch(),)*
+                $($height => Product::<T, $height> { x, values, out, ahead }.dispatch(),)*
                 _ => unreachable!("blocks have 1 to 12 rows"),
             }
         };
@@ -257,6 +271,8 @@ struct Product<'a, T, const HEIGHT: usize> {
     x: &'a [f32],
     values: &'a [T],
     out: &'a mut [f32],
+    /// How far ahead in memory the values lie that are needed next.
+    ahead: usize,
 }
 
 impl<T: Stored, const HEIGHT: usize> SimdOp for Product<'_, T, HEIGHT> {
@@ -267,9 +283,18 @@ impl<T: Stored, const HEIGHT: usize> SimdOp for Product<'_, T, HEIGHT> {
         let floats = isa.f32();
         let lanes = floats.len();
         let mut sums = [[floats.zero(); 2]; HEIGHT];
+        for (sums, out) in sums.iter_mut().zip(self.out.chunks_exact(2 * lanes)) {
+            *sums = floats.load_many(out);
+        }
         let (columns, _) = self.x.as_chunks::<HEIGHT>();
         let values = self.values.chunks_exact(T::per_input(lanes));
         for (x, values) in columns.iter().zip(values) {
+            // Only a hint, and allowed to point behind the end.
+            let next = values.as_ptr().wrapping_add(self.ahead).cast::<f32>();
+            floats.prefetch(next);
+            if size_of_val(values) > LINE {
+                floats.prefetch(next.wrapping_byte_add(LINE));
+            }
             let [low, high] = T::load(isa, values);
             for (sums, x) in sums.iter_mut().zip(x) {
                 let x = floats.splat(*x);
@@ -284,6 +309,9 @@ impl<T: Stored, const HEIGHT: usize> SimdOp for Product<'_, T, HEIGHT> {
         }
     }
 }
+
+/// What a processor loads at once, in bytes.
+const LINE: usize = 64;
 
 /// How many lanes this machine's vectors of f32 have.
 struct Lanes;
