@@ -22,6 +22,12 @@ doc:
 bench:
     cargo bench
 
+# avec beside TransformerLens, transformers and CTranslate2; needs Python and the network.
+bench-peers *ARGS:
+    python3 -m venv target/peers && target/peers/bin/pip install --quiet -r benches/peers/requirements.txt
+    cargo build --release
+    target/peers/bin/python benches/peers/run.py --cache target/peers-models {{ARGS}}
+
 # Trains the demo model anew; about half an hour on two cores.
 demo:
     cargo run --release --example train_demo

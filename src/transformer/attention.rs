@@ -94,7 +94,10 @@ impl Attention {
         let (k, v, starts) = match &mut pass.kv {
             KvUse::None => (k, v, vec![0; batch]),
             KvUse::Fill(cache, rows) => {
-                cache.fill(self.layer, rows.clone(), &k, &v)?;
+                for (i, rows) in rows.iter().enumerate() {
+                    let (k, v) = (k.narrow(0, i, 1)?, v.narrow(0, i, 1)?);
+                    cache.fill(self.layer, rows.clone(), &k, &v)?;
+                }
                 (k, v, vec![0; batch])
             }
             KvUse::Step(cache) => {

@@ -5,6 +5,7 @@
 //! how they are packed changes no text.
 
 use std::collections::HashMap;
+use std::ops::Range;
 
 use candle_core::Tensor;
 use rayon::prelude::*;
@@ -144,6 +145,9 @@ impl HookedTransformer {
 /// More rows than this in one batch gain nothing: the linear maps are at their full speed.
 const MAX_BATCH: usize = 256;
 
+/// Prompts of several arms go through the model together up to so many tokens.
+const PROMPT_TOKENS: usize = 256;
+
 /// One batch on its way.
 struct Decoder<'m> {
     model: &'m HookedTransformer,
@@ -259,38 +263,78 @@ impl<'m> Decoder<'m> {
         Ok(())
     }
 
-    /// Runs each arm's prompt once and gives its last logits to all its rows.
+    /// Runs each arm's prompt once and gives its last logits to all its rows. Arms whose prompts are
+    /// equally long go through the model together, each under its own hooks.
     fn prompts(&mut self, arms: &mut [Arm]) -> Result<Vec<f32>> {
-        let d_vocab = self.model.config().d_vocab;
-        let mut all = Vec::with_capacity(self.rows.len() * d_vocab);
-        for (arm, rows) in self.arm_ranges() {
-            let Arm { prompt, hooks, .. } = &mut arms[arm];
-            let wanted = if self.options.losses {
-                LogitsAt::All
-            } else {
-                LogitsAt::Last
-            };
-            let kv = KvUse::Fill(&mut self.cache, rows.clone());
-            let mut pass = self.model.prompt_pass(1, hooks, kv);
-            let logits = self
-                .model
-                .run_whole(&[prompt], &mut pass, wanted)?
-                .ok_or(ErrorKind::EmptyPromptBatch)?;
+        let ranges = self.arm_ranges();
+        let mut last_logits = Vec::with_capacity(self.rows.len() * self.model.config().d_vocab);
+        let mut rest = ranges.as_slice();
+        while let Some((first, _)) = rest.first() {
+            let length = arms[*first].prompt.len();
+            let together = rest
+                .iter()
+                .take((PROMPT_TOKENS / length).max(1))
+                .take_while(|(arm, _)| arms[*arm].prompt.len() == length)
+                .count();
+            let (now, later) = rest.split_at(together);
+            self.prompts_of_one_length(arms, now, &mut last_logits)?;
+            rest = later;
+        }
+        Ok(last_logits)
+    }
+
+    fn prompts_of_one_length(
+        &mut self,
+        arms: &mut [Arm],
+        ranges: &[(usize, Range<usize>)],
+        last_logits: &mut Vec<f32>,
+    ) -> Result<()> {
+        let (prompts, mut hooks): (Vec<&[u32]>, Vec<Option<&mut Hooks>>) = arms
+            .iter_mut()
+            .map(|arm| (arm.prompt.as_slice(), Some(&mut arm.hooks)))
+            .unzip();
+        let texts: Vec<&[u32]> = ranges.iter().map(|(arm, _)| prompts[*arm]).collect();
+        let groups = ranges
+            .iter()
+            .enumerate()
+            .map(|(i, (arm, _))| Group {
+                rows: i..i + 1,
+                first_pos: 0,
+                hooks: hooks[*arm].take(),
+            })
+            .collect();
+        let rows = ranges.iter().map(|(_, rows)| rows.clone()).collect();
+        let mut pass = Pass {
+            groups,
+            phase: Phase::Prompt,
+            kv: KvUse::Fill(&mut self.cache, rows),
+            cancel: self.model.cancel(),
+            profile: self.model.profile(),
+        };
+        let wanted = if self.options.losses {
+            LogitsAt::All
+        } else {
+            LogitsAt::Last
+        };
+        let logits = self
+            .model
+            .run_whole(&texts, &mut pass, wanted)?
+            .ok_or(ErrorKind::EmptyPromptBatch)?;
+        for (i, (text, (_, rows))) in texts.iter().zip(ranges).enumerate() {
+            let logits = logits.narrow(0, i, 1)?;
             if self.options.losses {
-                let losses = next_token_losses(&logits, prompt)?;
+                let losses = next_token_losses(&logits, text)?;
                 for row in &mut self.rows[rows.clone()] {
                     row.losses.extend_from_slice(&losses);
                 }
             }
-            let last = logits
-                .narrow(1, logits.dim(1)? - 1, 1)?
-                .flatten_all()?
-                .to_vec1::<f32>()?;
-            for _ in rows {
-                all.extend_from_slice(&last);
+            let last = logits.narrow(1, logits.dim(1)? - 1, 1)?;
+            let last = last.flatten_all()?.to_vec1::<f32>()?;
+            for _ in rows.clone() {
+                last_logits.extend_from_slice(&last);
             }
         }
-        Ok(all)
+        Ok(())
     }
 
     /// One new position for every row.
@@ -338,8 +382,8 @@ impl<'m> Decoder<'m> {
     }
 
     /// The rows of each arm in this batch; an arm's rows are neighbours.
-    fn arm_ranges(&self) -> Vec<(usize, std::ops::Range<usize>)> {
-        let mut ranges: Vec<(usize, std::ops::Range<usize>)> = Vec::new();
+    fn arm_ranges(&self) -> Vec<(usize, Range<usize>)> {
+        let mut ranges: Vec<(usize, Range<usize>)> = Vec::new();
         for (i, row) in self.rows.iter().enumerate() {
             match ranges.last_mut() {
                 Some((arm, range)) if *arm == row.arm => range.end = i + 1,

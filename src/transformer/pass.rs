@@ -23,8 +23,8 @@ pub struct Group<'p, 'h> {
 pub enum KvUse<'p> {
     /// Nothing is kept.
     None,
-    /// A prompt at batch 1: its keys and values are copied to these rows of the cache.
-    Fill(&'p mut KvCache, Range<usize>),
+    /// Prompts: the keys and values of each are copied to its rows of the cache.
+    Fill(&'p mut KvCache, Vec<Range<usize>>),
     /// One new position for every row of the cache.
     Step(&'p mut KvCache),
 }
