@@ -3,7 +3,8 @@
 //! A weight is stored in panels of as many columns as two vectors have lanes, one panel after the
 //! other, and within a panel input by input. A product walks through each panel once for up to
 //! twelve rows, so that a decoding step reads every weight once, in order, and is as fast as the
-//! memory. Every output is summed over the inputs in order, whatever rows it is computed with.
+//! memory. Every output is summed over the inputs in the same order, whatever rows it is
+//! computed with.
 //!
 //! Values are kept as f32, or as bf16 for half the memory; sums are f32 either way.
 
@@ -158,7 +159,10 @@ impl<T: Stored> Panels<T> {
                 .with_min_len(PANELS_A_TASK)
                 .for_each(|(i, (out, values))| {
                     let mut sums = [0.0; 2 * MAX_LANES];
-                    product(1, x, values, &mut sums[..width], self.lanes);
+                    let parts = values.chunks(PART * T::per_input(self.lanes));
+                    for (x, values) in x.chunks(PART).zip(parts) {
+                        product(1, x, values, &mut sums[..width], self.lanes);
+                    }
                     out.copy_from_slice(&sums[..out.len()]);
                     epilogue.finish(out, 0, i * width, outputs);
                 });
@@ -283,9 +287,6 @@ impl<T: Stored, const HEIGHT: usize> SimdOp for Product<'_, T, HEIGHT> {
         let floats = isa.f32();
         let lanes = floats.len();
         let mut sums = [[floats.zero(); 2]; HEIGHT];
-        for (sums, out) in sums.iter_mut().zip(self.out.chunks_exact(2 * lanes)) {
-            *sums = floats.load_many(out);
-        }
         let (columns, _) = self.x.as_chunks::<HEIGHT>();
         let values = self.values.chunks_exact(T::per_input(lanes));
         for (x, values) in columns.iter().zip(values) {
@@ -304,8 +305,8 @@ impl<T: Stored, const HEIGHT: usize> SimdOp for Product<'_, T, HEIGHT> {
         }
         for (out, sums) in self.out.chunks_exact_mut(2 * lanes).zip(sums) {
             let (low, high) = out.split_at_mut(lanes);
-            floats.store(sums[0], low);
-            floats.store(sums[1], high);
+            floats.store(floats.add(floats.load(low), sums[0]), low);
+            floats.store(floats.add(floats.load(high), sums[1]), high);
         }
     }
 }
