@@ -242,6 +242,7 @@ def main():
     parser.add_argument("--threads", type=int, default=os.cpu_count())
     parser.add_argument("--xl", action="store_true", help="gpt2-xl instead of gpt2, beside TransformerLens alone")
     parser.add_argument("--only", default="", help="peers whose names hold one of these words, separated by commas")
+    parser.add_argument("--job", default="", help="only the jobs whose titles hold this")
     args = parser.parse_args()
     THREADS = args.threads
     os.environ["OMP_NUM_THREADS"] = str(THREADS)
@@ -268,6 +269,8 @@ def main():
                 print(f"without {name}: {error}", file=sys.stderr)
     results = {}
     for title, job, rows, new, tokens in XL_JOBS if args.xl else JOBS:
+        if args.job not in title:
+            continue
         times = {peer.name: [] for peer in peers}
         for round in range(args.rounds + 1):
             for peer in peers:

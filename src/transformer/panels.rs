@@ -97,8 +97,10 @@ const MAX_LANES: usize = 16;
 /// with AVX-512 and NEON, 16 with AVX2.
 const MAX_ROWS: usize = 12;
 const FEW_ROWS: usize = 6;
-/// Inputs that are gone through for all rows before the next: 8 KB of a panel in f32.
-const PART: usize = 64;
+/// Inputs that are gone through for all rows before the next: 32 KB of a panel in f32.
+const PART: usize = 256;
+/// How many inputs ahead values are asked for: 8 KB in f32.
+const AHEAD: usize = 64;
 /// Fewer panels than this are not worth another thread's attention.
 const PANELS_A_TASK: usize = 2;
 /// Sums that are in memory before they go to their places, at most: what caches hold.
@@ -257,9 +259,9 @@ impl RowBlocks {
 }
 
 /// out `[height, 2 * lanes]` += x `[in, height]` times a part of a panel `[in, per_input]`, or as
-/// much of x as the part has inputs. Asks for the part after it in the meantime.
+/// much of x as the part has inputs.
 fn product<T: Stored>(height: usize, x: &[f32], values: &[T], out: &mut [f32], lanes: usize) {
-    let ahead = PART * T::per_input(lanes);
+    let ahead = AHEAD * T::per_input(lanes);
     macro_rules! heights {
         ($($height:literal)*) => {
             match height {
