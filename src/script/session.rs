@@ -224,9 +224,15 @@ impl Session {
             },
         )?;
         if key.id == store::DEMO {
-            (self.notes)(
-                "this is the demo model, a toy that writes simple sentences; for a real one: -p model=gpt2 (or gpt2-xl)",
-            );
+            // An interactive session has no parameters to set.
+            let real = if self.remembers {
+                "load_model(\"gpt2\")"
+            } else {
+                "-p model=gpt2"
+            };
+            (self.notes)(&format!(
+                "this is the demo model, a toy that writes simple sentences; for a real one: {real} (or gpt2-xl)"
+            ));
         }
         if let Ok(mut models) = self.models.lock() {
             models.insert(key, model.clone());

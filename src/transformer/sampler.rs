@@ -118,8 +118,7 @@ impl Sampling {
 pub enum Chance<'a> {
     /// A number in [0, 1) that is looked up in the cumulative distribution.
     Uniform(f64),
-    /// torch's way: one raw number for every token of the vocabulary, see
-    /// [`super::random::TorchStream`].
+    /// torch's way: one raw number of its generator for every token of the vocabulary.
     Raw(&'a [u64]),
 }
 
