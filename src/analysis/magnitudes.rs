@@ -1,6 +1,6 @@
 //! How large steering vectors are, position by position, by themselves and beside a prompt.
 
-use candle_core::{D, Tensor};
+use candle_core::{DType, Tensor};
 
 use crate::error::{Error, Result};
 use crate::steering::{ActivationAddition, SteeringVector};
@@ -61,6 +61,12 @@ pub fn steering_magnitudes_relative_to_prompt(
 
 /// `[1, pos, d_model]` -> the norm of each position
 fn norms(x: &Tensor) -> Result<Vec<f32>> {
-    let x = x.to_dtype(candle_core::DType::F32)?;
-    Ok(x.sqr()?.sum(D::Minus1)?.sqrt()?.flatten_all()?.to_vec1()?)
+    let rows: Vec<Vec<f32>> = x.to_dtype(DType::F32)?.squeeze(0)?.to_vec2()?;
+    let norm = |row: &Vec<f32>| {
+        row.iter()
+            .map(|x| f64::from(*x).powi(2))
+            .sum::<f64>()
+            .sqrt()
+    };
+    Ok(rows.iter().map(|row| norm(row) as f32).collect())
 }

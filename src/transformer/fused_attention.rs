@@ -1,22 +1,18 @@
 //! Attention on the CPU in one operation: nothing of the size queries x keys is ever written out.
+//!
+//! Like the products with weights, its sums are in an order that depends neither on the machine nor
+//! on what else is computed.
 
 use std::ops::Range;
 
 use candle_core::{CpuStorage, CustomOp3, Layout, Shape, Tensor};
 use rayon::prelude::*;
-use rten_gemm::{GemmExecutor, GemmInputA, GemmInputB, GemmOptions};
 use rten_simd::ops::{BitOps, NumOps};
 use rten_simd::{Isa, SimdOp};
-use rten_tensor::{Matrix, NdTensorView};
-use rten_vecmath::Softmax;
 
-use super::vector::softmax_with;
+use super::panels::{Ahead, interleave, lanes, most_rows, product};
+use super::vector::{folded, softmax, softmax_with};
 use crate::error::Result;
-
-/// Keys that are compared with a query together, so that no sum waits for the one before.
-const TOGETHER: usize = 8;
-/// Queries that are done together in a prompt: their scores stay in the cache.
-const QUERY_BLOCK: usize = 64;
 
 pub struct FusedAttention<'a> {
     /// The first column of each row that holds a key; columns before it are padding.
@@ -63,22 +59,6 @@ impl<'a> View<'a> {
     fn row(&self, a: usize, b: usize, c: usize) -> &'a [f32] {
         let start = a * self.strides[0] + b * self.strides[1] + c * self.strides[2];
         &self.data[start..start + self.width]
-    }
-
-    /// `n` rows one after the other along axis `axis`, as a matrix `[n, width]`.
-    fn rows(
-        &self,
-        (a, b, c): (usize, usize, usize),
-        axis: usize,
-        n: usize,
-    ) -> candle_core::Result<Matrix<'a, f32>> {
-        let start = a * self.strides[0] + b * self.strides[1] + c * self.strides[2];
-        NdTensorView::from_slice_with_strides(
-            [n, self.width],
-            &self.data[start..],
-            [self.strides[axis], 1],
-        )
-        .map_err(candle_core::Error::wrap)
     }
 }
 
@@ -127,8 +107,19 @@ impl CustomOp3 for FusedAttention<'_> {
             // Heads lie interleaved in z, so each is computed apart and then laid in its place.
             let parts: Vec<Vec<f32>> = (0..batch * heads)
                 .into_par_iter()
-                .map(|i| self.many_queries(q, k, v, (i / heads, i % heads), queries, columns))
-                .collect::<candle_core::Result<_>>()?;
+                .map(|i| {
+                    let (row, head) = (i / heads, i % heads);
+                    let head = ManyQueries {
+                        q,
+                        k,
+                        v,
+                        at: (row, head),
+                        columns: self.starts[row]..columns,
+                        scale: self.scale,
+                    };
+                    head.run(queries)
+                })
+                .collect();
             for (i, part) in parts.iter().enumerate() {
                 let (row, head) = (i / heads, i % heads);
                 for (query, values) in part.chunks(d_head).enumerate() {
@@ -141,59 +132,87 @@ impl CustomOp3 for FusedAttention<'_> {
     }
 }
 
-impl FusedAttention<'_> {
-    /// All queries of one head: -> `[query, d_head]`
-    fn many_queries(
-        &self,
-        q: View,
-        k: View,
-        v: View,
-        (row, head): (usize, usize),
-        queries: usize,
-        columns: usize,
-    ) -> candle_core::Result<Vec<f32>> {
-        let (start, past, d_head) = (self.starts[row], columns - queries, q.width);
-        let mut out = vec![0.0f32; queries * d_head];
-        let mut scores = vec![0.0f32; QUERY_BLOCK.min(queries) * columns];
+/// All queries of one head: a prompt's attention. Keys and values are laid out as weights are, and
+/// go through the same product.
+struct ManyQueries<'a> {
+    q: View<'a>,
+    k: View<'a>,
+    v: View<'a>,
+    /// Row and head.
+    at: (usize, usize),
+    columns: Range<usize>,
+    scale: f32,
+}
+
+impl ManyQueries<'_> {
+    /// `[query, d_head]`
+    fn run(&self, queries: usize) -> Vec<f32> {
+        let (row, head) = self.at;
+        let (keys, d_head) = (self.columns.len(), self.q.width);
+        let width = 2 * lanes();
+        let most = most_rows(lanes());
+        // The keys are the columns of a matrix [d_head, keys], the values one [keys, d_head].
+        let key = |key: usize| self.k.row(row, head, self.columns.start + key);
+        let value = |key: usize| self.v.row(row, head, self.columns.start + key);
+        let mut k = vec![0.0; keys.div_ceil(width) * d_head * width]; // [panel, d_head, width]
+        for (panel, k) in k.chunks_mut(d_head * width).enumerate() {
+            let first = panel * width;
+            interleave((first..keys.min(first + width)).map(key), width, k);
+        }
+        let mut v = vec![0.0; d_head.div_ceil(width) * keys * width]; // [panel, keys, width]
+        for (panel, v) in v.chunks_mut(keys * width).enumerate() {
+            for (i, v) in v.chunks_mut(width).enumerate() {
+                let value = &value(i)[panel * width..];
+                let used = width.min(value.len());
+                v[..used].copy_from_slice(&value[..used]);
+            }
+        }
+        let mut out = vec![0.0; queries * d_head];
+        let mut scores = vec![0.0; most * keys];
+        let mut x = vec![0.0; most * keys.max(d_head)];
+        let mut tile = vec![0.0; most * width];
         let mut first = 0;
         while first < queries {
-            let n = QUERY_BLOCK.min(queries - first);
+            let height = most.min(queries - first);
+            let q = &mut x[..d_head * height]; // [d_head, height]
+            let rows = first..first + height;
+            interleave(rows.map(|query| self.q.row(row, query, head)), height, q);
             // The last query of the block sees the most keys; later keys are not touched.
-            let keys = past + first + n - start;
-            let q_block = q.rows((row, first, head), 1, n)?;
-            let k_block = k.rows((row, head, start), 2, keys)?;
-            let v_block = v.rows((row, head, start), 2, keys)?;
-            let scores = &mut scores[..n * keys];
-            let product = |out: &mut [f32], a, b, alpha| {
-                let options = GemmOptions {
-                    alpha,
-                    ..Default::default()
-                };
-                GemmExecutor::<f32, f32, f32>::default()
-                    .gemm(
-                        out,
-                        GemmInputA::Unpacked(a),
-                        GemmInputB::Unpacked(b),
-                        options,
-                    )
-                    .map_err(candle_core::Error::wrap)
-            };
-            product(scores, q_block, k_block.transposed(), self.scale)?;
-            for (i, row) in scores.chunks_mut(keys).enumerate() {
-                let visible = past + first + i + 1 - start;
-                Softmax::new_mut(&mut row[..visible]).dispatch();
-                row[visible..].fill(0.0);
+            let seen = keys - queries + first + height;
+            let scores = &mut scores[..height * seen]; // [height, seen]
+            let tile = &mut tile[..height * width];
+            let panels = k.chunks(d_head * width).take(seen.div_ceil(width));
+            for (panel, k) in panels.enumerate() {
+                tile.fill(0.0);
+                product(height, q, k, tile, Ahead::nothing(k));
+                let at = panel * width;
+                let used = width.min(seen - at);
+                for (scores, tile) in scores.chunks_mut(seen).zip(tile.chunks(width)) {
+                    for (score, sum) in scores[at..at + used].iter_mut().zip(tile) {
+                        *score = sum * self.scale;
+                    }
+                }
             }
-            let weights = NdTensorView::from_data([n, keys], &*scores);
-            product(
-                &mut out[first * d_head..(first + n) * d_head],
-                weights,
-                v_block,
-                1.0,
-            )?;
-            first += n;
+            for (i, scores) in scores.chunks_mut(seen).enumerate() {
+                let (visible, future) = scores.split_at_mut(seen - height + i + 1);
+                softmax(visible);
+                future.fill(0.0);
+            }
+            let weights = &mut x[..seen * height]; // [seen, height]
+            interleave(scores.chunks_exact(seen), height, weights);
+            let out = &mut out[first * d_head..][..height * d_head];
+            for (panel, v) in v.chunks(keys * width).enumerate() {
+                tile.fill(0.0);
+                product(height, weights, &v[..seen * width], tile, Ahead::nothing(v));
+                let at = panel * width;
+                let used = width.min(d_head - at);
+                for (out, tile) in out.chunks_mut(d_head).zip(tile.chunks(width)) {
+                    out[at..at + used].copy_from_slice(&tile[..used]);
+                }
+            }
+            first += height;
         }
-        Ok(out)
+        out
     }
 }
 
@@ -209,59 +228,122 @@ struct OneQuery<'a> {
     out: &'a mut [f32], // [d_head]
 }
 
+/// A product of query and key is summed in so many places, whatever the machine's vectors hold.
+const PLACES: usize = 16;
+/// So many dimensions of the values are summed side by side, so that no sum waits for the one
+/// before.
+const WIDE: usize = 4 * PLACES;
+
 impl SimdOp for OneQuery<'_> {
     type Output = ();
 
     #[inline(always)]
     fn eval<I: Isa>(self, isa: I) {
+        // As many keys together as there are registers for their sums.
+        match isa.f32().len() {
+            16 => self.run::<I, 8, 1, 4>(isa),
+            8 => self.run::<I, 4, 2, 8>(isa),
+            _ => self.run::<I, 4, 4, 16>(isa),
+        }
+    }
+}
+
+impl OneQuery<'_> {
+    /// `PARTS` vectors hold [`PLACES`] numbers, `WIDE_PARTS` hold [`WIDE`].
+    #[inline(always)]
+    fn run<I: Isa, const KEYS: usize, const PARTS: usize, const WIDE_PARTS: usize>(self, isa: I) {
+        let mut weights = vec![0.0; self.columns.len()];
+        self.scores::<I, KEYS, PARTS>(isa, &mut weights);
+        softmax_with(isa, &mut weights);
+        let Self { v, at, columns, .. } = self;
+        let value = |column: usize| v.row(at.0, at.1, column);
+        let mut first = 0;
+        let mut wide = self.out.chunks_exact_mut(WIDE);
+        for out in &mut wide {
+            mix::<I, WIDE_PARTS>(isa, &weights, columns.clone().map(value), first, out);
+            first += WIDE;
+        }
+        let mut narrow = wide.into_remainder().chunks_exact_mut(PLACES);
+        for out in &mut narrow {
+            mix::<I, PARTS>(isa, &weights, columns.clone().map(value), first, out);
+            first += PLACES;
+        }
+        for (i, out) in narrow.into_remainder().iter_mut().enumerate() {
+            let values = columns.clone().map(|column| value(column)[first + i]);
+            *out = weights.iter().zip(values).map(|(w, v)| w * v).sum();
+        }
+    }
+
+    /// The query's products with all keys, `KEYS` at a time, each in `PARTS` vectors of sums.
+    #[inline(always)]
+    fn scores<I: Isa, const KEYS: usize, const PARTS: usize>(&self, isa: I, scores: &mut [f32]) {
         let ops = isa.f32();
         let lanes = ops.len();
         let (row, head) = self.at;
-        // A width that is not a whole number of vectors ends in lanes that are masked to zero.
-        let whole = self.q.len() / lanes * lanes;
-        let mut scores = vec![0.0; self.columns.len()];
-        for (scores, first) in scores
-            .chunks_mut(TOGETHER)
-            .zip(self.columns.clone().step_by(TOGETHER))
-        {
+        let (q, rest) = self.q.as_chunks::<PLACES>();
+        let mut q_rest = [0.0; PLACES];
+        q_rest[..rest.len()].copy_from_slice(rest);
+        let firsts = self.columns.clone().step_by(KEYS);
+        for (scores, first) in scores.chunks_mut(KEYS).zip(firsts) {
             // The last columns are computed more than once rather than in another way.
-            let rows: [&[f32]; TOGETHER] = std::array::from_fn(|i| {
+            let keys: [&[f32]; KEYS] = std::array::from_fn(|i| {
                 let column = first + i.min(scores.len() - 1);
                 self.k.row(row, head, column)
             });
-            let mut sums = [ops.zero(); TOGETHER];
-            for at in (0..whole).step_by(lanes) {
-                let q = ops.load(&self.q[at..]);
-                for (sum, k) in sums.iter_mut().zip(rows) {
-                    *sum = ops.mul_add(q, ops.load(&k[at..]), *sum);
+            let mut sums = [[ops.zero(); PARTS]; KEYS];
+            for (i, q) in q.iter().enumerate() {
+                for (sums, key) in sums.iter_mut().zip(keys) {
+                    add_product::<I>(isa, q, &key[i * PLACES..], sums);
                 }
             }
-            if whole < self.q.len() {
-                let (q, _) = ops.load_pad(&self.q[whole..]);
-                for (sum, k) in sums.iter_mut().zip(rows) {
-                    let (k, _) = ops.load_pad(&k[whole..]);
-                    *sum = ops.mul_add(q, k, *sum);
+            if !rest.is_empty() {
+                for (sums, key) in sums.iter_mut().zip(keys) {
+                    let mut key_rest = [0.0; PLACES];
+                    key_rest[..rest.len()].copy_from_slice(&key[key.len() - rest.len()..]);
+                    add_product::<I>(isa, &q_rest, &key_rest, sums);
                 }
             }
-            for (score, sum) in scores.iter_mut().zip(sums) {
-                *score = ops.sum(sum) * self.scale;
+            for (score, sums) in scores.iter_mut().zip(sums) {
+                let mut places = [0.0; PLACES];
+                for (places, sum) in places.chunks_exact_mut(lanes).zip(sums) {
+                    ops.store(sum, places);
+                }
+                *score = folded(places) * self.scale;
             }
         }
-        softmax_with(isa, &mut scores);
-        for first in (0..whole).step_by(lanes) {
-            let mut sum = ops.zero();
-            for (weight, column) in scores.iter().zip(self.columns.clone()) {
-                let v = &self.v.row(row, head, column)[first..];
-                sum = ops.mul_add(ops.splat(*weight), ops.load(v), sum);
-            }
-            ops.store(sum, &mut self.out[first..first + lanes]);
+    }
+}
+
+/// sums += q times key, place by place; `sums` are the vectors of all [`PLACES`].
+#[inline(always)]
+fn add_product<I: Isa>(isa: I, q: &[f32; PLACES], key: &[f32], sums: &mut [I::F32]) {
+    let ops = isa.f32();
+    let lanes = ops.len();
+    let key = key[..PLACES].chunks_exact(lanes);
+    for ((sum, q), key) in sums.iter_mut().zip(q.chunks_exact(lanes)).zip(key) {
+        *sum = ops.mul_add(ops.load(q), ops.load(key), *sum);
+    }
+}
+
+/// Some dimensions of the values' weighted sum: `N` vectors of them, from `first` on.
+#[inline(always)]
+fn mix<'a, I: Isa, const N: usize>(
+    isa: I,
+    weights: &[f32],
+    values: impl Iterator<Item = &'a [f32]>,
+    first: usize,
+    out: &mut [f32],
+) {
+    let ops = isa.f32();
+    let mut sums = [ops.zero(); N];
+    for (weight, value) in weights.iter().zip(values) {
+        let weight = ops.splat(*weight);
+        let value = value[first..].chunks_exact(ops.len());
+        for (sum, value) in sums.iter_mut().zip(value) {
+            *sum = ops.mul_add(weight, ops.load(value), *sum);
         }
-        for (i, out) in self.out.iter_mut().enumerate().skip(whole) {
-            *out = scores
-                .iter()
-                .zip(self.columns.clone())
-                .map(|(weight, column)| weight * self.v.row(row, head, column)[i])
-                .sum();
-        }
+    }
+    for (out, sum) in out.chunks_exact_mut(ops.len()).zip(sums) {
+        ops.store(sum, out);
     }
 }

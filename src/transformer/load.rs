@@ -399,7 +399,8 @@ fn fold_and_center_unembedding(weight: &mut [f32], norm: &(Vec<f32>, Vec<f32>)) 
             sum as f32
         })
         .collect();
-    let total = weight
+    // Parts of a fixed size, added up in order: the sums must not depend on the threads.
+    let parts: Vec<Vec<f64>> = weight
         .par_chunks(d * 1024)
         .map(|rows| {
             let mut sums = vec![0.0f64; d];
@@ -410,10 +411,13 @@ fn fold_and_center_unembedding(weight: &mut [f32], norm: &(Vec<f32>, Vec<f32>)) 
             }
             sums
         })
-        .reduce(
-            || vec![0.0f64; d],
-            |a, b| a.iter().zip(b).map(|(a, b)| a + b).collect(),
-        );
+        .collect();
+    let mut total = vec![0.0f64; d];
+    for part in parts {
+        for (total, sum) in total.iter_mut().zip(part) {
+            *total += sum;
+        }
+    }
     let mean: Vec<f32> = total.iter().map(|sum| (sum / rows as f64) as f32).collect();
     weight.par_chunks_mut(d).for_each(|row| {
         for (w, mean) in row.iter_mut().zip(&mean) {

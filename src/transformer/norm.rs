@@ -2,12 +2,11 @@
 
 use candle_core::{CpuStorage, CustomOp1, D, Layout, Shape, Tensor};
 use rayon::prelude::*;
-use rten_simd::SimdOp;
-use rten_vecmath::{Normalize, NormalizeOptions, Sum, SumSquareSub};
 
 use super::hook_name::{HookName, Site};
 use super::linear::contiguous;
 use super::pass::Pass;
+use super::vector::normalize;
 use crate::error::Result;
 use crate::profile::Part;
 
@@ -73,20 +72,7 @@ impl CustomOp1 for FusedNorm {
     fn cpu_fwd(&self, x: &CpuStorage, layout: &Layout) -> candle_core::Result<(CpuStorage, Shape)> {
         let width = *layout.dims().last().unwrap_or(&1);
         let mut out = contiguous(x, layout)?.to_vec();
-        let norm = |row: &mut [f32]| {
-            let n = row.len() as f32;
-            let mean = Sum::new(row).dispatch() / n;
-            let variance = SumSquareSub::new(row, mean).dispatch() / n;
-            Normalize::new_mut(
-                row,
-                NormalizeOptions {
-                    pre_scale_bias: mean,
-                    scale: 1.0 / (variance + self.eps).sqrt(),
-                    ..Default::default()
-                },
-            )
-            .dispatch();
-        };
+        let norm = |row: &mut [f32]| normalize(row, self.eps);
         // A few rows are done before another thread would have woken up.
         if out.len() < 1 << 15 {
             out.chunks_mut(width).for_each(norm);

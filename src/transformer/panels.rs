@@ -97,9 +97,10 @@ const MAX_LANES: usize = 16;
 /// with AVX-512 and NEON, 16 with AVX2.
 const MAX_ROWS: usize = 12;
 const FEW_ROWS: usize = 6;
-/// Inputs that are gone through for all rows before the next: 32 KB of a panel in f32.
+/// Inputs that are gone through for all rows before the next: 16 or 32 KB of a panel in f32. Part
+/// of how a sum is rounded, so it is the same for all machines.
 const PART: usize = 256;
-/// How many inputs ahead values are asked for: 8 KB in f32.
+/// How many inputs ahead values are asked for where one block of rows holds them all.
 const AHEAD: usize = 64;
 /// Fewer panels than this are not worth another thread's attention.
 const PANELS_A_TASK: usize = 2;
@@ -109,7 +110,7 @@ const SUMS: usize = 1 << 20;
 impl<T: Stored> Panels<T> {
     /// Rearranges a weight; `at(input, output)` gives its values.
     pub fn pack(inputs: usize, outputs: usize, at: impl Fn(usize, usize) -> f32 + Sync) -> Self {
-        let lanes = Lanes.dispatch();
+        let lanes = lanes();
         let size = T::per_input(lanes);
         let mut values = Huge::<T>::zeros(outputs.div_ceil(2 * lanes) * inputs * size);
         values
@@ -162,8 +163,9 @@ impl<T: Stored> Panels<T> {
                 .for_each(|(i, (out, values))| {
                     let mut sums = [0.0; 2 * MAX_LANES];
                     let parts = values.chunks(PART * T::per_input(self.lanes));
-                    for (x, values) in x.chunks(PART).zip(parts) {
-                        product(1, x, values, &mut sums[..width], self.lanes);
+                    for (x, part) in x.chunks(PART).zip(parts) {
+                        let ahead = Ahead::of(part, self.lanes, 0, 1);
+                        product(1, x, part, &mut sums[..width], ahead);
                     }
                     out.copy_from_slice(&sums[..out.len()]);
                     epilogue.finish(out, 0, i * width, outputs);
@@ -183,11 +185,12 @@ impl<T: Stored> Panels<T> {
                     sums.fill(0.0);
                     // A part of the panel is used for all rows while it is in the nearest cache.
                     let parts = values.chunks(PART * T::per_input(self.lanes));
-                    for (part, values) in parts.enumerate() {
-                        for (first, height, x) in &blocks.0 {
+                    for (i, part) in parts.enumerate() {
+                        for (block, (first, height, x)) in blocks.0.iter().enumerate() {
                             let sums = &mut sums[first * width..][..height * width];
-                            let x = &x[part * PART * height..];
-                            product(*height, x, values, sums, self.lanes);
+                            let x = &x[i * PART * height..];
+                            let ahead = Ahead::of(part, self.lanes, block, blocks.0.len());
+                            product(*height, x, part, sums, ahead);
                         }
                     }
                 });
@@ -231,12 +234,7 @@ struct RowBlocks(Vec<(usize, usize, Vec<f32>)>);
 impl RowBlocks {
     fn new(x: &[f32], inputs: usize, lanes: usize) -> Self {
         let rows = x.len() / inputs;
-        let most = if lanes == MAX_LANES {
-            MAX_ROWS
-        } else {
-            FEW_ROWS
-        };
-        let blocks = rows.div_ceil(most);
+        let blocks = rows.div_ceil(most_rows(lanes));
         let start = |block: usize| block * (rows / blocks) + block.min(rows % blocks);
         Self(
             (0..blocks)
@@ -244,24 +242,73 @@ impl RowBlocks {
                 .with_min_len(4)
                 .map(|block| {
                     let (first, end) = (start(block), start(block + 1));
-                    let height = end - first;
-                    let mut values = vec![0.0; height * inputs];
-                    for (row, x) in x[first * inputs..end * inputs].chunks(inputs).enumerate() {
-                        for (to, x) in values[row..].iter_mut().step_by(height).zip(x) {
-                            *to = *x;
-                        }
-                    }
-                    (first, height, values)
+                    let rows = x[first * inputs..end * inputs].chunks(inputs);
+                    let mut values = vec![0.0; (end - first) * inputs];
+                    interleave(rows, end - first, &mut values);
+                    (first, end - first, values)
                 })
                 .collect(),
         )
     }
 }
 
+/// How many rows a block may have.
+pub fn most_rows(lanes: usize) -> usize {
+    if lanes == MAX_LANES {
+        MAX_ROWS
+    } else {
+        FEW_ROWS
+    }
+}
+
+/// Lays rows `[row, in]` out as `[in, height]`, which is how products read a block of rows, and how
+/// rows become the columns of a panel.
+pub fn interleave<'a>(rows: impl Iterator<Item = &'a [f32]>, height: usize, to: &mut [f32]) {
+    for (row, values) in rows.enumerate() {
+        for (to, value) in to.chunks_exact_mut(height).zip(values) {
+            to[row] = *value;
+        }
+    }
+}
+
+/// The memory that a product asks for while it calculates, so that it is there when its turn comes.
+#[derive(Clone, Copy)]
+pub struct Ahead {
+    from: *const f32,
+    /// Bytes for each input of the product.
+    step: usize,
+}
+
+impl Ahead {
+    /// While several blocks of rows use a part of a panel one after the other, each asks for its
+    /// share of the part after it: memory then works all the time and not only for the first of
+    /// them. A block that is alone asks a little ahead of where it reads.
+    fn of<T: Stored>(part: &[T], lanes: usize, block: usize, blocks: usize) -> Self {
+        let size = size_of::<T>() * T::per_input(lanes);
+        let from = if blocks == 1 {
+            part.as_ptr().wrapping_byte_add(AHEAD * size)
+        } else {
+            let share = size_of_val(part) / blocks;
+            part.as_ptr_range().end.wrapping_byte_add(block * share)
+        };
+        Self {
+            from: from.cast(),
+            step: size / blocks,
+        }
+    }
+
+    /// For values that are in the nearest cache already.
+    pub fn nothing(near: &[f32]) -> Self {
+        Self {
+            from: near.as_ptr(),
+            step: 0,
+        }
+    }
+}
+
 /// out `[height, 2 * lanes]` += x `[in, height]` times a part of a panel `[in, per_input]`, or as
 /// much of x as the part has inputs.
-fn product<T: Stored>(height: usize, x: &[f32], values: &[T], out: &mut [f32], lanes: usize) {
-    let ahead = AHEAD * T::per_input(lanes);
+pub fn product<T: Stored>(height: usize, x: &[f32], values: &[T], out: &mut [f32], ahead: Ahead) {
     macro_rules! heights {
         ($($height:literal)*) => {
             match height {
@@ -277,8 +324,7 @@ struct Product<'a, T, const HEIGHT: usize> {
     x: &'a [f32],
     values: &'a [T],
     out: &'a mut [f32],
-    /// How far ahead in memory the values lie that are needed next.
-    ahead: usize,
+    ahead: Ahead,
 }
 
 impl<T: Stored, const HEIGHT: usize> SimdOp for Product<'_, T, HEIGHT> {
@@ -289,15 +335,16 @@ impl<T: Stored, const HEIGHT: usize> SimdOp for Product<'_, T, HEIGHT> {
         let floats = isa.f32();
         let lanes = floats.len();
         let mut sums = [[floats.zero(); 2]; HEIGHT];
+        let mut next = self.ahead.from;
         let (columns, _) = self.x.as_chunks::<HEIGHT>();
         let values = self.values.chunks_exact(T::per_input(lanes));
         for (x, values) in columns.iter().zip(values) {
             // Only a hint, and allowed to point behind the end.
-            let next = values.as_ptr().wrapping_add(self.ahead).cast::<f32>();
             floats.prefetch(next);
-            if size_of_val(values) > LINE {
+            if self.ahead.step > LINE {
                 floats.prefetch(next.wrapping_byte_add(LINE));
             }
+            next = next.wrapping_byte_add(self.ahead.step);
             let [low, high] = T::load(isa, values);
             for (sums, x) in sums.iter_mut().zip(x) {
                 let x = floats.splat(*x);
@@ -317,6 +364,10 @@ impl<T: Stored, const HEIGHT: usize> SimdOp for Product<'_, T, HEIGHT> {
 const LINE: usize = 64;
 
 /// How many lanes this machine's vectors of f32 have.
+pub fn lanes() -> usize {
+    Lanes.dispatch()
+}
+
 struct Lanes;
 
 impl SimdOp for Lanes {

@@ -98,18 +98,13 @@ impl Sampling {
             (None, Some(p)) if p < 1.0 => Some(nucleus(logits, max, p)),
             _ => None,
         };
+        let of = |token: &u32| (*token, logits[*token as usize]);
+        let all = || logits.iter().enumerate().map(|(i, x)| (i as u32, *x));
         match (kept, chance) {
-            (Some(kept), chance) => draw(
-                chance,
-                kept.iter().map(|token| (*token, logits[*token as usize])),
-                max,
-            ),
-            (None, Chance::Uniform(u)) => draw_of_all(u, logits, max),
-            (None, chance) => draw(
-                chance,
-                logits.iter().enumerate().map(|(i, x)| (i as u32, *x)),
-                max,
-            ),
+            (Some(kept), Chance::Uniform(u)) => look_up(u, &kept, logits, max),
+            (None, Chance::Uniform(u)) => look_up_in_all(u, logits, max),
+            (Some(kept), Chance::Raw(raw)) => race(raw, kept.iter().map(of), max),
+            (None, Chance::Raw(raw)) => race(raw, all(), max),
         }
     }
 }
@@ -169,8 +164,7 @@ fn nucleus(logits: &[f32], max: f32, p: f64) -> Vec<u32> {
     let value = |token: u32| logits[token as usize];
     for distance in [2.0, 5.0, 10.0, 20.0, f32::INFINITY] {
         let tokens = above(logits, max - distance);
-        let mut weights: Vec<f32> = tokens.iter().map(|t| value(*t) - max).collect();
-        Exp {}.map_mut(&mut weights);
+        let weights = weights(tokens.iter().map(|token| value(*token)), max);
         let mass: f64 = weights.iter().map(|w| f64::from(*w)).sum();
         if mass <= limit {
             if distance.is_infinite() {
@@ -219,9 +213,16 @@ fn nucleus(logits: &[f32], max: f32, p: f64) -> Vec<u32> {
     vec![argmax(logits)]
 }
 
-/// Looks a number in [0, 1) up in the distribution over all tokens, in the order of their ids: first
-/// the part that it falls into, then the token.
-fn draw_of_all(u: f64, logits: &[f32], max: f32) -> u32 {
+/// Looks a number in [0, 1) up in the distribution over the kept tokens.
+fn look_up(u: f64, kept: &[u32], logits: &[f32], max: f32) -> u32 {
+    let weights = weights(kept.iter().map(|token| logits[*token as usize]), max);
+    let total: f64 = weights.iter().map(|w| f64::from(*w)).sum();
+    kept[place(u * total, &weights).unwrap_or(0)]
+}
+
+/// The same over all tokens, in the order of their ids: first the part that the number falls into,
+/// then the token.
+fn look_up_in_all(u: f64, logits: &[f32], max: f32) -> u32 {
     const PART: usize = 1024;
     let sum = |part: &[f32]| f64::from(vector::sum_exp(part, max));
     let parts: Vec<f64> = logits.chunks(PART).map(sum).collect();
@@ -234,54 +235,50 @@ fn draw_of_all(u: f64, logits: &[f32], max: f32) -> u32 {
         }
         wanted -= sum;
     }
-    let mut last = argmax(logits);
-    for (i, logit) in logits.iter().enumerate().skip(at * PART).take(PART) {
-        let weight = f64::from((logit - max).exp());
-        if weight > 0.0 {
-            last = i as u32;
+    let part = logits.iter().copied().skip(at * PART).take(PART);
+    match place(wanted, &weights(part, max)) {
+        Some(place) => (at * PART + place) as u32,
+        None => argmax(logits),
+    }
+}
+
+/// Unnormalised probabilities.
+fn weights(logits: impl Iterator<Item = f32>, max: f32) -> Vec<f32> {
+    let mut weights: Vec<f32> = logits.map(|logit| logit - max).collect();
+    Exp {}.map_mut(&mut weights);
+    weights
+}
+
+/// The first place up to which more than `wanted` comes together, or the last that has any weight.
+fn place(wanted: f64, weights: &[f32]) -> Option<usize> {
+    let mut sum = 0.0;
+    let mut last = None;
+    for (i, weight) in weights.iter().enumerate() {
+        if *weight > 0.0 {
+            last = Some(i);
         }
-        if weight > wanted {
+        sum += f64::from(*weight);
+        if sum > wanted {
             break;
         }
-        wanted -= weight;
     }
     last
 }
 
-fn draw(chance: Chance, tokens: impl Iterator<Item = (u32, f32)> + Clone, max: f32) -> u32 {
-    let weight = |logit: f32| f64::from((logit - max).exp());
-    match chance {
-        Chance::Uniform(u) => {
-            let total: f64 = tokens.clone().map(|(_, logit)| weight(logit)).sum();
-            let wanted = u * total;
-            let mut sum = 0.0;
-            let mut last = 0;
-            for (token, logit) in tokens {
-                let weight = weight(logit);
-                if weight > 0.0 {
-                    last = token;
-                }
-                sum += weight;
-                if sum > wanted {
-                    break;
-                }
-            }
-            last
-        }
-        Chance::Raw(raw) => {
-            let total: f32 = tokens.clone().map(|(_, logit)| (logit - max).exp()).sum();
-            let mut best = (f32::NEG_INFINITY, 0);
-            for (token, logit) in tokens {
-                let p = (logit - max).exp() / total;
-                let ratio = p / exponential(raw[token as usize]);
-                // The lowest id on ties, whatever order the tokens come in.
-                if ratio > best.0 || (ratio == best.0 && token < best.1) {
-                    best = (ratio, token);
-                }
-            }
-            best.1
+/// torch's way of drawing: every token's probability is divided by its own Exp(1) number, and the
+/// largest wins.
+fn race(raw: &[u64], tokens: impl Iterator<Item = (u32, f32)> + Clone, max: f32) -> u32 {
+    let total: f32 = tokens.clone().map(|(_, logit)| (logit - max).exp()).sum();
+    let mut best = (f32::NEG_INFINITY, 0);
+    for (token, logit) in tokens {
+        let p = (logit - max).exp() / total;
+        let ratio = p / exponential(raw[token as usize]);
+        // The lowest id on ties, whatever order the tokens come in.
+        if ratio > best.0 || (ratio == best.0 && token < best.1) {
+            best = (ratio, token);
         }
     }
+    best.1
 }
 
 #[cfg(test)]
