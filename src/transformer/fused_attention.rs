@@ -347,3 +347,64 @@ fn mix<'a, I: Isa, const N: usize>(
         ops.store(sum, out);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use rten_simd::isa::GenericIsa;
+
+    use super::*;
+
+    /// The scores alone, for vectors of any width.
+    struct Scores<'a>(OneQuery<'a>);
+
+    impl SimdOp for Scores<'_> {
+        type Output = Vec<f32>;
+
+        #[inline(always)]
+        fn eval<I: Isa>(self, isa: I) -> Vec<f32> {
+            let mut scores = vec![0.0; self.0.columns.len()];
+            match isa.f32().len() {
+                16 => self.0.scores::<I, 8, 1>(isa, &mut scores),
+                8 => self.0.scores::<I, 4, 2>(isa, &mut scores),
+                _ => self.0.scores::<I, 4, 4>(isa, &mut scores),
+            }
+            scores
+        }
+    }
+
+    proptest! {
+        /// Vectors of four lanes and those of this machine give the same bits. The numbers are such
+        /// that their products are exact, so that only the order of the sums can make a difference.
+        #[test]
+        fn the_same_scores_whatever_the_vectors(
+            d_head in 1usize..80,
+            keys in 1usize..20,
+            numbers in proptest::collection::vec(-2000i16..2000, 21 * 80),
+        ) {
+            let numbers: Vec<f32> = numbers.iter().map(|n| f32::from(*n) / 64.0).collect();
+            let k = View {
+                data: &numbers[80..],
+                strides: [0, 0, d_head],
+                width: d_head,
+            };
+            let query = |out| OneQuery {
+                q: &numbers[..d_head],
+                k,
+                v: k,
+                at: (0, 0),
+                columns: 0..keys,
+                scale: 0.125,
+                out,
+            };
+            let here = Scores(query(&mut [])).dispatch();
+            let narrow = Scores(query(&mut [])).eval(GenericIsa::new());
+            for (key, (here, narrow)) in here.iter().zip(narrow).enumerate() {
+                prop_assert_eq!(here.to_bits(), narrow.to_bits());
+                let row = k.row(0, 0, key).iter();
+                let exact: f64 = row.zip(&numbers).map(|(k, q)| f64::from(k * q)).sum();
+                prop_assert!((f64::from(*here) - exact / 8.0).abs() <= 1e-2, "{} {}", here, exact / 8.0);
+            }
+        }
+    }
+}
