@@ -159,10 +159,10 @@ impl Packed {
         }
     }
 
-    fn multiply(&self, x: &[f32], epilogue: Epilogue, out: &mut [f32]) {
+    fn multiply(&self, x: &[f32], epilogue: Epilogue) -> Vec<f32> {
         match self {
-            Self::F32(panels) => panels.multiply(x, epilogue, out),
-            Self::Bf16(panels) => panels.multiply(x, epilogue, out),
+            Self::F32(panels) => panels.multiply(x, epilogue),
+            Self::Bf16(panels) => panels.multiply(x, epilogue),
         }
     }
 }
@@ -190,14 +190,12 @@ impl PackedProduct<'_> {
             ),
         }
         let shape = Shape::from(dims);
-        let mut out = vec![0.0f32; shape.elem_count()];
         let epilogue = Epilogue {
             bias: self.bias,
             residual,
             gelu: self.gelu,
         };
-        self.panels
-            .multiply(contiguous(x, layout)?, epilogue, &mut out);
+        let out = self.panels.multiply(contiguous(x, layout)?, epilogue);
         Ok((CpuStorage::F32(out), shape))
     }
 }

@@ -8,13 +8,16 @@
 //!
 //! Values are kept as f32, or as bf16 for half the memory; sums are f32 either way.
 
+use std::cell::Cell;
+use std::mem::MaybeUninit;
+
 use half::bf16;
 use rayon::prelude::*;
 use rten_simd::ops::{BitOps, IntOps, NumOps};
-use rten_simd::{Isa, Simd, SimdOp, SimdUnaryOp};
-use rten_vecmath::ApproxGelu;
+use rten_simd::{Isa, Simd, SimdOp};
 
 use super::huge::Huge;
+use super::vector::gelu;
 
 /// How values are kept.
 pub trait Stored: bytemuck::Pod + Send + Sync {
@@ -146,53 +149,70 @@ impl<T: Stored> Panels<T> {
         self.outputs
     }
 
-    /// `x·W`, with what the epilogue adds; x `[rows, in]`, out `[rows, out]`.
-    pub fn multiply(&self, x: &[f32], epilogue: Epilogue, out: &mut [f32]) {
-        let (inputs, outputs, width) = (self.inputs, self.outputs, 2 * self.lanes);
-        if x.is_empty() || outputs == 0 {
-            return;
+    /// `x·W`, with what the epilogue adds; x `[rows, in]` -> `[rows, out]`.
+    pub fn multiply(&self, x: &[f32], epilogue: Epilogue) -> Vec<f32> {
+        let rows = x.len() / self.inputs.max(1);
+        let size = rows * self.outputs;
+        // Not zeroed first: that is another walk through memory, on one core.
+        let mut out = Vec::with_capacity(size);
+        if size > 0 {
+            let out = &mut out.spare_capacity_mut()[..size];
+            if rows == 1 {
+                self.multiply_row(x, epilogue, out);
+            } else {
+                self.multiply_rows(x, epilogue, out);
+            }
         }
-        let rows = x.len() / inputs;
-        let panel = inputs * T::per_input(self.lanes);
-        let all = self.values.as_slice();
-        if rows == 1 {
-            out.par_chunks_mut(width)
-                .zip(all.par_chunks(panel))
-                .enumerate()
-                .with_min_len(PANELS_A_TASK)
-                .for_each(|(i, (out, values))| {
-                    let mut sums = [0.0; 2 * MAX_LANES];
-                    let parts = values.chunks(PART * T::per_input(self.lanes));
-                    for (x, part) in x.chunks(PART).zip(parts) {
-                        let ahead = Ahead::of(part, self.lanes, 0, 1);
-                        product(1, x, part, &mut sums[..width], ahead);
-                    }
-                    out.copy_from_slice(&sums[..out.len()]);
-                    epilogue.finish(out, 0, i * width, outputs);
-                });
-            return;
-        }
-        let blocks = RowBlocks::new(x, inputs, self.lanes);
+        // SAFETY: both have written every number of `out`: all columns of all rows.
+        unsafe { out.set_len(size) };
+        out
+    }
+
+    fn multiply_row(&self, x: &[f32], epilogue: Epilogue, out: &mut [MaybeUninit<f32>]) {
+        let width = 2 * self.lanes;
+        out.par_chunks_mut(width)
+            .zip(self.values.as_slice().par_chunks(self.panel()))
+            .enumerate()
+            .with_min_len(PANELS_A_TASK)
+            .for_each(|(i, (out, values))| {
+                let mut sums = [0.0; 2 * MAX_LANES];
+                for (x, part) in x.chunks(PART).zip(self.parts(values)) {
+                    let ahead = Ahead::of(part, self.lanes, 0, 1);
+                    product(1, x, part, &mut sums[..width], ahead);
+                }
+                epilogue.finish(&mut sums[..width], width, i * width, self.outputs);
+                out.write_copy_of_slice(&sums[..out.len()]);
+            });
+    }
+
+    fn multiply_rows(&self, x: &[f32], epilogue: Epilogue, out: &mut [MaybeUninit<f32>]) {
+        let (width, panel, outputs) = (2 * self.lanes, self.panel(), self.outputs);
+        let rows = x.len() / self.inputs;
+        let blocks = RowBlocks::new(x, self.inputs, self.lanes);
         // As many panels at a time as their sums fit into the caches.
         let together = (SUMS / (rows * width)).max(8);
-        let mut sums = vec![0.0f32; (all.len() / panel).min(together) * rows * width];
+        let all = self.values.as_slice();
+        let mut sums = Sums::of((all.len() / panel).min(together) * rows * width);
         for (first, values) in all.chunks(together * panel).enumerate() {
             let column = first * together * width;
-            sums.par_chunks_mut(rows * width)
+            sums.0
+                .par_chunks_mut(rows * width)
                 .zip(values.par_chunks(panel))
+                .enumerate()
                 .with_min_len(PANELS_A_TASK)
-                .for_each(|(sums, values)| {
+                .for_each(|(i, (sums, values))| {
                     sums.fill(0.0);
                     // A part of the panel is used for all rows while it is in the nearest cache.
-                    let parts = values.chunks(PART * T::per_input(self.lanes));
-                    for (i, part) in parts.enumerate() {
-                        for (block, (first, height, x)) in blocks.0.iter().enumerate() {
-                            let sums = &mut sums[first * width..][..height * width];
-                            let x = &x[i * PART * height..];
-                            let ahead = Ahead::of(part, self.lanes, block, blocks.0.len());
-                            product(*height, x, part, sums, ahead);
+                    for (first, part) in (0..).step_by(PART).zip(self.parts(values)) {
+                        let sums = sums.chunks_mut(blocks.height * width);
+                        for (block, (sums, x)) in sums.zip(blocks.iter()).enumerate() {
+                            let height = sums.len() / width;
+                            let x = &x[first * height..];
+                            let ahead = Ahead::of(part, self.lanes, block, blocks.count());
+                            product(height, x, part, sums, ahead);
                         }
                     }
+                    epilogue.finish(sums, width, column + i * width, outputs);
                 });
             // sums [panel, row, lane] to out [row, column]
             let columns = (values.len() / panel * width).min(outputs - column);
@@ -202,53 +222,102 @@ impl<T: Stored> Panels<T> {
                 .for_each(|(row, out)| {
                     let out = &mut out[column..][..columns];
                     for (panel, out) in out.chunks_mut(width).enumerate() {
-                        let sums = &sums[(panel * rows + row) * width..][..width];
-                        out.copy_from_slice(&sums[..out.len()]);
+                        let sums = &sums.0[(panel * rows + row) * width..];
+                        out.write_copy_of_slice(&sums[..out.len()]);
                     }
-                    epilogue.finish(out, row, column, outputs);
                 });
         }
+    }
+
+    /// How many values a panel has.
+    fn panel(&self) -> usize {
+        self.inputs * T::per_input(self.lanes)
+    }
+
+    /// A panel's parts, for so many inputs each.
+    fn parts<'a>(&self, panel: &'a [T]) -> impl Iterator<Item = &'a [T]> {
+        panel.chunks(PART * T::per_input(self.lanes))
     }
 }
 
 impl Epilogue<'_> {
-    /// Does its part for some columns of a row.
-    fn finish(&self, sums: &mut [f32], row: usize, column: usize, outputs: usize) {
+    /// Does its part for a panel's sums `[row, width]`, the first of which belongs to `column`.
+    fn finish(&self, sums: &mut [f32], width: usize, column: usize, outputs: usize) {
+        let end = outputs.min(column + width);
         if let Some(bias) = self.bias {
-            let bias = &bias[column..][..sums.len()];
-            sums.iter_mut().zip(bias).for_each(|(sum, b)| *sum += b);
+            for sums in sums.chunks_mut(width) {
+                add(sums, &bias[column..end]);
+            }
         }
         if let Some(residual) = self.residual {
-            let residual = &residual[row * outputs + column..][..sums.len()];
-            sums.iter_mut().zip(residual).for_each(|(sum, r)| *sum += r);
+            for (sums, residual) in sums.chunks_mut(width).zip(residual.chunks(outputs)) {
+                add(sums, &residual[column..end]);
+            }
         }
         if self.gelu {
-            ApproxGelu {}.map_mut(sums);
+            gelu(sums);
         }
     }
 }
 
-/// The rows of a product in blocks of about equal height: first row, height, values `[in, row]`.
-struct RowBlocks(Vec<(usize, usize, Vec<f32>)>);
+fn add(sums: &mut [f32], values: &[f32]) {
+    for (sum, value) in sums.iter_mut().zip(values) {
+        *sum += value;
+    }
+}
+
+/// Where sums are before they go to their places. The memory serves again for the next product.
+struct Sums(Vec<f32>);
+
+thread_local! {
+    static LAST_SUMS: Cell<Vec<f32>> = const { Cell::new(Vec::new()) };
+}
+
+impl Sums {
+    /// So many numbers, whatever they are.
+    fn of(len: usize) -> Self {
+        let mut sums = LAST_SUMS.take();
+        sums.resize(len, 0.0);
+        Self(sums)
+    }
+}
+
+impl Drop for Sums {
+    fn drop(&mut self) {
+        LAST_SUMS.set(std::mem::take(&mut self.0));
+    }
+}
+
+/// The rows of a product in blocks of one height, only the last may be lower: `[block, in, row]`.
+struct RowBlocks {
+    values: Vec<f32>,
+    height: usize,
+    inputs: usize,
+}
 
 impl RowBlocks {
     fn new(x: &[f32], inputs: usize, lanes: usize) -> Self {
         let rows = x.len() / inputs;
-        let blocks = rows.div_ceil(most_rows(lanes));
-        let start = |block: usize| block * (rows / blocks) + block.min(rows % blocks);
-        Self(
-            (0..blocks)
-                .into_par_iter()
-                .with_min_len(4)
-                .map(|block| {
-                    let (first, end) = (start(block), start(block + 1));
-                    let rows = x[first * inputs..end * inputs].chunks(inputs);
-                    let mut values = vec![0.0; (end - first) * inputs];
-                    interleave(rows, end - first, &mut values);
-                    (first, end - first, values)
-                })
-                .collect(),
-        )
+        let height = rows.div_ceil(rows.div_ceil(most_rows(lanes)));
+        let mut values = vec![0.0; x.len()];
+        values
+            .par_chunks_mut(height * inputs)
+            .zip(x.par_chunks(height * inputs))
+            .with_min_len(4)
+            .for_each(|(values, x)| interleave(x.chunks(inputs), x.len() / inputs, values));
+        Self {
+            values,
+            height,
+            inputs,
+        }
+    }
+
+    fn iter(&self) -> impl Iterator<Item = &[f32]> {
+        self.values.chunks(self.height * self.inputs)
+    }
+
+    fn count(&self) -> usize {
+        self.values.len().div_ceil(self.height * self.inputs)
     }
 }
 
@@ -263,10 +332,18 @@ pub fn most_rows(lanes: usize) -> usize {
 
 /// Lays rows `[row, in]` out as `[in, height]`, which is how products read a block of rows, and how
 /// rows become the columns of a panel.
-pub fn interleave<'a>(rows: impl Iterator<Item = &'a [f32]>, height: usize, to: &mut [f32]) {
-    for (row, values) in rows.enumerate() {
-        for (to, value) in to.chunks_exact_mut(height).zip(values) {
-            to[row] = *value;
+pub fn interleave<'a>(
+    rows: impl Iterator<Item = &'a [f32]> + Clone,
+    height: usize,
+    to: &mut [f32],
+) {
+    // So much of the rows at a time that what is written stays in the nearest cache.
+    for (i, to) in to.chunks_mut(PART * height).enumerate() {
+        for (row, values) in rows.clone().enumerate() {
+            let values = &values[i * PART..];
+            for (to, value) in to.chunks_exact_mut(height).zip(values) {
+                to[row] = *value;
+            }
         }
     }
 }

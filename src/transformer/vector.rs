@@ -6,7 +6,7 @@
 //! of several, and the places are added up in a fixed order: a script's text then does not depend
 //! on the machine that it runs on.
 
-use rten_simd::ops::{BitOps, NumOps};
+use rten_simd::ops::{BitOps, FloatOps, NumOps};
 use rten_simd::{Isa, Simd, SimdOp, SimdUnaryOp};
 use rten_vecmath::Exp;
 
@@ -33,6 +33,11 @@ pub fn log_sum_exp(values: &[f32]) -> f32 {
 /// Probabilities in the place of scores.
 pub fn softmax(scores: &mut [f32]) {
     Softmax(scores).dispatch();
+}
+
+/// GPT-2's activation function, in place: `x / 2 * (1 + tanh(sqrt(2 / pi) * (x + 0.044715 x^3)))`
+pub fn gelu(values: &mut [f32]) {
+    Gelu.map_mut(values);
 }
 
 /// LayerNorm without gain and bias: `(values - mean) / sqrt(variance + eps)`
@@ -153,6 +158,22 @@ impl SimdUnaryOp<f32> for ExpFrom {
 impl Term for ExpFrom {
     fn neutral(&self) -> f32 {
         f32::NEG_INFINITY
+    }
+}
+
+/// As `x / (1 + exp(-2 y))` for `x / 2 * (1 + tanh(y))`: the same in half the time, and nearer to it
+/// where the tangent is near -1.
+struct Gelu;
+
+impl SimdUnaryOp<f32> for Gelu {
+    #[inline(always)]
+    fn eval<I: Isa>(&self, isa: I, x: I::F32) -> I::F32 {
+        const LINEAR: f32 = -2.0 * 0.797_884_56;
+        const CUBIC: f32 = LINEAR * 0.044_715;
+        let ops = isa.f32();
+        let slope = ops.mul_add(ops.mul(x, x), ops.splat(CUBIC), ops.splat(LINEAR));
+        let power = Exp {}.eval(isa, ops.mul(x, slope));
+        ops.div(x, ops.add(ops.one(), power))
     }
 }
 
