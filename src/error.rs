@@ -78,6 +78,8 @@ pub enum ErrorKind {
         n_ctx: usize,
     },
     EmptyPromptBatch,
+    /// Logits that no token can be drawn from.
+    NotFinite,
     /// A size that can't fit, refused before anything is allocated. Sizes in bytes.
     TooLarge {
         what: String,
@@ -306,6 +308,9 @@ impl fmt::Display for ErrorKind {
                 count(*prompt, "token")
             ),
             Self::EmptyPromptBatch => f.write_str("the prompt batch is empty"),
+            Self::NotFinite => {
+                f.write_str("the model's logits are not finite: no token can be drawn from them")
+            }
             Self::TooLarge {
                 what,
                 needed,
@@ -382,6 +387,10 @@ impl ErrorKind {
                 Some(room) if room > 0 => format!("at most {room} new tokens fit"),
                 _ => "shorten the prompt".into(),
             }],
+            Self::NotFinite => vec![
+                "a coefficient is too large for f32, or the weights themselves are not finite"
+                    .into(),
+            ],
             Self::EmptyPromptBatch => {
                 vec!["give at least one prompt: prompt_batch: [\"I think\"]".into()]
             }

@@ -2,9 +2,19 @@
 
 use std::process::ExitCode;
 
+/// Values in values in values: rhai walks through them call by call, so that a script with nothing
+/// but a loop can use up an ordinary stack. Untouched, it costs nothing.
+const STACK: usize = 256 << 20;
+
 fn main() -> ExitCode {
     keep_memory();
-    avec::cli::run()
+    let run = std::thread::Builder::new().stack_size(STACK);
+    match run.spawn(avec::cli::run).map(|thread| thread.join()) {
+        Ok(Ok(code)) => code,
+        // It has told what happened.
+        Ok(Err(_)) => ExitCode::from(101),
+        Err(_) => avec::cli::run(),
+    }
 }
 
 /// Lets the allocator keep what is freed. Every step of a generation allocates the same few

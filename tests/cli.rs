@@ -62,7 +62,88 @@ fn parameters_take_the_default_s_type() {
         .arg("s=1=2")
         .arg("-p")
         .arg("b=false");
-    assert_eq!(set.succeeds(), "3.5\n2\n1=2\nfalse\n");
+    assert_eq!(set.succeeds(), "3.5\n2.0\n1=2\nfalse\n");
+}
+
+#[test]
+fn options_stand_before_or_after_the_command() {
+    let orders: [&[&str]; 4] = [
+        &["-q", "--threads", "1", "run", "a.rhai", "-p", "n=2"],
+        &[
+            "run",
+            "--color",
+            "never",
+            "a.rhai",
+            "-p",
+            "n=2",
+            "--offline",
+        ],
+        &["-p", "n=2", "--offline", "a.rhai"],
+        &["a.rhai", "-p", "n=2", "-q"],
+    ];
+    for order in orders {
+        let program = Program::new(order.iter().copied()).file("a.rhai", "print(param(\"n\", 1));");
+        assert_eq!(program.succeeds(), "2\n", "{order:?}");
+    }
+    assert!(
+        Program::new(["-q", "doc", "norm"])
+            .succeeds()
+            .contains("norm(")
+    );
+    assert_eq!(
+        Program::new(["--quiet", "repl", "-p", "n=2"])
+            .stdin("")
+            .succeeds(),
+        ""
+    );
+    Program::new(["-p", "n=2", "run", "a.rhai"]).fails(
+        2,
+        "error: -p n=2 stands before a command; write what belongs to the command after it, as in: avec run script.rhai -p coeff=5",
+    );
+    Program::new(["a.rhai", "doc"]).fails(
+        2,
+        "error: a.rhai stands before a command; write what belongs to the command after it, as in: avec run script.rhai -p coeff=5",
+    );
+}
+
+/// What can't be written is told, wherever it is noticed.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_full_disk_is_told() {
+    use std::process::{Command, Stdio};
+    let folder = tempfile::tempdir().unwrap();
+    let comparison = "print_n_comparisons(#{ model: load_model(\"demo\"), prompt: \"I\", num_comparisons: 1, tokens_to_generate: 1 });";
+    let scripts = [
+        "print(1);".to_owned(),
+        "debug(1); let x = 2;".to_owned(),
+        format!("print(1); {comparison}"),
+        comparison.into(),
+    ];
+    let run = |arguments: &[&str]| {
+        let full = std::fs::OpenOptions::new()
+            .write(true)
+            .open("/dev/full")
+            .unwrap();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_avec"));
+        command
+            .args(arguments)
+            .current_dir(&folder)
+            .stdout(full)
+            .stdin(Stdio::null());
+        command.output().unwrap()
+    };
+    for script in &scripts {
+        std::fs::write(folder.path().join("a.rhai"), script).unwrap();
+        let ran = run(&["-q", "a.rhai"]);
+        let told = String::from_utf8(ran.stderr).unwrap();
+        assert_eq!(
+            told, "error: can't write the output: No space left on device (os error 28)\n",
+            "{script}"
+        );
+        assert_eq!(ran.status.code(), Some(1));
+    }
+    assert_eq!(run(&["--help"]).status.code(), Some(1));
+    assert_eq!(run(&["doc"]).status.code(), Some(1));
 }
 
 #[test]

@@ -11,6 +11,49 @@ fn demo(line: &str) -> Program {
 
 // ------------------------------------------------------------------ options
 
+/// What overflows in the model is told, whatever draws the tokens.
+#[test]
+fn logits_that_are_not_finite() {
+    for how in [
+        "",
+        ", top_k: 3",
+        ", top_p: 0.3",
+        ", temperature: 0",
+        ", rng: \"torch\"",
+    ] {
+        let script = format!(
+            "let m = load_model(\"demo\");\nprint_n_comparisons(#{{ model: m, prompt: \"I hate you\", num_comparisons: 1{how},\n    activation_additions: x_vector(#{{ prompt1: \"Love\", prompt2: \"Hate\", coeff: 1e38, act_name: 1 }}) }});"
+        );
+        Program::script(&script).fails(
+            1,
+            "error: the model's logits are not finite: no token can be drawn from them\n --> script.rhai:2:1\n  |\n2 | print_n_comparisons(#{ model: m, prompt: \"I hate you\", num_comparisons: 1HOW,\n  | ^^^^^^^^^^^^^^^^^^^\n  = help: a coefficient is too large for f32, or the weights themselves are not finite"
+                .replace("HOW", how)
+                .as_str(),
+        );
+    }
+}
+
+/// Small tensors that would stretch to a large one.
+#[test]
+fn a_tensor_that_can_not_fit_is_refused() {
+    let script = "let text = \"\"; for i in 0..100 { text += \" wedding\"; }\nlet c = load_model(\"demo\").run_with_cache(text, \"scale0ln1\");\nlet x = c[\"scale0ln1\"][0];\nlet y = x.flatten();\nfor i in 0..6 { y = (x * y).flatten(); }";
+    let ran = Program::script(script).run();
+    assert_eq!(ran.status, Some(1), "{}", ran.stderr);
+    let first = ran.stderr.lines().next().unwrap();
+    assert!(
+        first.starts_with("error: a tensor of shape [101, "),
+        "{first}"
+    );
+    assert!(first.contains(" would need "), "{first}");
+}
+
+/// Values within values are walked through call by call, in rhai too.
+#[test]
+fn deep_values_do_not_end_the_program() {
+    let script = "let a = []; for i in 0..8000 { a = [a]; } print(a.to_string().len());";
+    assert_eq!(Program::script(script).succeeds(), "16002\n");
+}
+
 #[test]
 fn all_wrong_options_of_a_call_are_told_together() {
     demo("x_vector(#{ prompt1: \"Love\", prompt: \"Hate\", coef: 5, act_name: 6.5, pad_method: \"token_right\" });").fails(

@@ -14,7 +14,6 @@ use crate::script::parse_assignment;
     version,
     about = "Runs scripts for activation-steering experiments on GPT-2 models",
     after_help = "Examples:\n  avec scripts/basic_functionality.rhai\n  avec scripts/love_hate.rhai -p model=gpt2-xl -p coeff=8\n  echo 'print(load_model(\"demo\"))' | avec -\n  avec doc x_vector",
-    args_conflicts_with_subcommands = true,
     disable_help_subcommand = true
 )]
 pub struct Cli {
@@ -31,7 +30,7 @@ pub enum Command {
     /// Run a script; the same as naming it alone
     Run(RunArgs),
     /// Begin an interactive session; the same as naming no script
-    Repl,
+    Repl(ParamArgs),
     /// Show what a script is about, and its parameters
     Info {
         /// The script
@@ -51,9 +50,29 @@ pub enum Command {
 pub struct RunArgs {
     /// The script to run; - reads it from standard input, none begins an interactive session
     pub script: Option<PathBuf>,
+    #[command(flatten)]
+    pub params: ParamArgs,
+}
+
+#[derive(Debug, Args)]
+pub struct ParamArgs {
     /// Set a parameter of the script
     #[arg(short, long = "param", value_name = "NAME=VALUE", value_parser = parse_assignment)]
     pub param: Vec<(String, String)>,
+}
+
+impl Cli {
+    /// What was typed before a subcommand and is no part of it.
+    pub fn stray(&self) -> Option<String> {
+        self.command.as_ref()?;
+        let script = self.run.script.as_ref();
+        script
+            .map(|script| script.display().to_string())
+            .or_else(|| {
+                let (name, value) = self.run.params.param.first()?;
+                Some(format!("-p {name}={value}"))
+            })
+    }
 }
 
 #[derive(Debug, Args)]

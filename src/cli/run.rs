@@ -29,10 +29,18 @@ pub fn run() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {
-            // Help and version are no failures; a closed pipe while printing them is none either.
-            let _ = error.print();
-            return match error.kind() {
-                ClapErrorKind::DisplayHelp | ClapErrorKind::DisplayVersion => ExitCode::SUCCESS,
+            let written = error.print();
+            return match (error.kind(), written) {
+                // A closed pipe is no failure.
+                (ClapErrorKind::DisplayHelp | ClapErrorKind::DisplayVersion, Err(reason))
+                    if reason.kind() != std::io::ErrorKind::BrokenPipe =>
+                {
+                    complain(&format!("error: can't write the output: {reason}"));
+                    ExitCode::from(FAILED)
+                }
+                (ClapErrorKind::DisplayHelp | ClapErrorKind::DisplayVersion, _) => {
+                    ExitCode::SUCCESS
+                }
                 _ => ExitCode::from(USAGE),
             };
         }
@@ -94,6 +102,11 @@ fn dispatch(cli: Cli) -> Result<(), Ended> {
 
 fn command(cli: &Cli, profile: &Profile) -> Result<(), Ended> {
     let global = &cli.global;
+    if let Some(stray) = cli.stray() {
+        return Err(Ended::Usage(format!(
+            "error: {stray} stands before a command; write what belongs to the command after it, as in: avec run script.rhai -p coeff=5"
+        )));
+    }
     if let Some(threads) = global.threads {
         rayon::ThreadPoolBuilder::new()
             .num_threads(threads.into())
@@ -103,7 +116,7 @@ fn command(cli: &Cli, profile: &Profile) -> Result<(), Ended> {
     match &cli.command {
         None => run_script(&cli.run, global, profile),
         Some(Command::Run(run)) => run_script(run, global, profile),
-        Some(Command::Repl) => interactive(&[], global, profile),
+        Some(Command::Repl(params)) => interactive(&params.param, global, profile),
         Some(Command::Info { script }) => {
             let host = host(global, &[], profile)?;
             let header = host.header(script)?;
@@ -146,22 +159,24 @@ fn command(cli: &Cli, profile: &Profile) -> Result<(), Ended> {
 }
 
 fn print_line(host: &Host, text: &str) -> Result<(), Ended> {
-    host.session()
-        .output
-        .line(text)
-        .map_err(|_| Ended::Script(Stopped::BrokenPipe))
+    let output = &host.session().output;
+    let _ = output.line(text);
+    match output.failure() {
+        Some(failure) => Err(Ended::Script(failure.clone().into())),
+        None => Ok(()),
+    }
 }
 
 fn run_script(run: &RunArgs, global: &GlobalArgs, profile: &Profile) -> Result<(), Ended> {
     let Some(script) = &run.script else {
         if std::io::stdin().is_terminal() {
-            return interactive(&run.param, global, profile);
+            return interactive(&run.params.param, global, profile);
         }
         return Err(Ended::Usage(
             "avec needs a script: avec scripts/basic_functionality.rhai\nor a terminal, to be used interactively; `avec -` reads a script from standard input".into(),
         ));
     };
-    let mut host = host(global, &run.param, profile)?;
+    let mut host = host(global, &run.params.param, profile)?;
     if script == Path::new("-") {
         let mut bytes = Vec::new();
         std::io::stdin()

@@ -2,7 +2,6 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use rhai::{AST, Dynamic, Engine, EvalAltResult, OptimizationLevel, Scope};
 
@@ -13,7 +12,7 @@ use super::locate::param_calls;
 use super::prose::{self, Script};
 use super::reference::Reference;
 use super::resolver::FolderResolver;
-use super::session::{BrokenPipe, Session};
+use super::session::{OutputFailure, Session};
 use crate::error::{Error, ErrorKind};
 
 /// An engine and the session that its scripts run in.
@@ -43,6 +42,17 @@ impl From<Error> for Stopped {
             labels: Vec::new(),
             hints: error.hints(),
         }))
+    }
+}
+
+impl From<OutputFailure> for Stopped {
+    fn from(failure: OutputFailure) -> Self {
+        match failure {
+            OutputFailure::Closed => Self::BrokenPipe,
+            OutputFailure::Broken(reason) => {
+                Error::other(format!("can't write the output: {reason}")).into()
+            }
+        }
     }
 }
 
@@ -100,6 +110,10 @@ impl Host {
                 },
             ));
         }
+        // The last thing that was printed has no next step.
+        if let Some(failure) = self.session.output.failure() {
+            return Err(failure.clone().into());
+        }
         // What is computed or asked for by a module is only known now.
         self.session.params.check_known(&names)?;
         Ok(())
@@ -139,10 +153,9 @@ impl Host {
 
     fn stopped(&self, error: &EvalAltResult, script: &Script) -> Stopped {
         if let EvalAltResult::ErrorTerminated(reason, _) = root(error) {
-            return if reason.is::<BrokenPipe>() {
-                Stopped::BrokenPipe
-            } else {
-                Stopped::Cancelled
+            return match reason.clone().try_cast::<OutputFailure>() {
+                Some(failure) => failure.into(),
+                None => Stopped::Cancelled,
             };
         }
         Stopped::Failed(Box::new(prose::diagnose(error, script, &self.reference())))
@@ -181,18 +194,16 @@ fn harden(engine: &mut Engine) {
 /// Gives the engine its session: for bindings, for output, and for stopping.
 fn connect(engine: &mut Engine, session: &Arc<Session>) {
     engine.set_default_tag(Dynamic::from(session.clone()));
-    // Printing can't fail in rhai, so a closed pipe is noted, and ends the script at its next step.
-    let closed = Arc::new(AtomicBool::new(false));
-    let (output, flag) = (session.output.clone(), closed.clone());
-    engine.on_print(move |text| flag.store(output.line(text).is_err(), Ordering::Relaxed));
-    let (output, flag) = (session.output.clone(), closed.clone());
-    engine.on_debug(move |text, _, _| flag.store(output.line(text).is_err(), Ordering::Relaxed));
-    let cancel = session.cancel.clone();
-    engine.on_progress(move |_| {
-        if closed.load(Ordering::Relaxed) {
-            return Some(Dynamic::from(BrokenPipe));
-        }
-        cancel.is_raised().then_some(Dynamic::UNIT)
+    // Printing can't fail in rhai, so the output remembers that it did, and the script ends at its
+    // next step.
+    let output = session.output.clone();
+    engine.on_print(move |text| drop(output.line(text)));
+    let output = session.output.clone();
+    engine.on_debug(move |text, _, _| drop(output.line(text)));
+    let (output, cancel) = (session.output.clone(), session.cancel.clone());
+    engine.on_progress(move |_| match output.failure() {
+        Some(failure) => Some(Dynamic::from(failure.clone())),
+        None => cancel.is_raised().then_some(Dynamic::UNIT),
     });
 }
 

@@ -23,8 +23,8 @@ impl Params {
         }
     }
 
-    /// The given value, read as the default's type, or the default. A whole number may take the
-    /// place of another number and the other way round.
+    /// The given value, read as the default's type, or the default. Where the default is a whole
+    /// number any number may be given.
     pub fn get(&self, name: &str, default: Dynamic) -> Result<Dynamic> {
         if let Ok(mut asked) = self.asked.lock() {
             asked.insert(name.to_owned());
@@ -37,12 +37,18 @@ impl Params {
                 "the parameter {name} must be {expected}, but -p {name}={text} gives {text:?}"
             ))
         };
-        if default.is_int() || default.is_float() {
+        let float = || {
+            let number = text.parse::<rhai::FLOAT>().map(Dynamic::from);
+            number.map_err(|_| wrong("a number"))
+        };
+        if default.is_float() {
+            return float();
+        }
+        if default.is_int() {
             return text
                 .parse::<rhai::INT>()
                 .map(Dynamic::from)
-                .or_else(|_| text.parse::<rhai::FLOAT>().map(Dynamic::from))
-                .map_err(|_| wrong("a number"));
+                .or_else(|_| float());
         }
         if default.is_bool() {
             return text

@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::io::Write;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use rhai::{Dynamic, EvalAltResult, NativeCallContext, Position};
 
@@ -25,8 +25,19 @@ use crate::transformer::{DeviceChoice, HookedTransformer, LoadOptions, Processin
 #[derive(Clone)]
 pub struct Output {
     writer: Arc<Mutex<Box<dyn Write + Send>>>,
+    /// Why nothing can be written any more.
+    failure: Arc<OnceLock<OutputFailure>>,
     room: Room,
     pub painter: Painter,
+}
+
+/// Why a run's text goes nowhere.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum OutputFailure {
+    /// Nobody reads it, as after `avec .. | head`.
+    Closed,
+    /// A full disk, for instance.
+    Broken(String),
 }
 
 /// How much is seen at once.
@@ -42,6 +53,7 @@ impl Output {
     pub fn new(writer: Box<dyn Write + Send>, width: usize, painter: Painter) -> Self {
         Self {
             writer: Arc::new(Mutex::new(writer)),
+            failure: Arc::default(),
             room: Room::Columns(width),
             painter,
         }
@@ -83,26 +95,31 @@ impl Output {
         }
     }
 
-    /// Writes a line. When nobody reads any more (`avec .. | head`) the run ends quietly.
+    /// Writes a line, or ends the run when that can't be done.
     pub fn line(&self, text: &str) -> ScriptResult<()> {
-        let Ok(mut writer) = self.writer.lock() else {
-            return Ok(());
-        };
-        let written = writeln!(writer, "{text}").and_then(|()| writer.flush());
-        written.map_err(|error| {
-            let reason = if error.kind() == std::io::ErrorKind::BrokenPipe {
-                Dynamic::from(BrokenPipe)
-            } else {
-                return Error::other(format!("can't write the output: {error}")).into();
-            };
-            EvalAltResult::ErrorTerminated(reason, Position::NONE).into()
-        })
+        if let Ok(mut writer) = self.writer.lock()
+            && let Err(error) = writeln!(writer, "{text}").and_then(|()| writer.flush())
+        {
+            self.failure.get_or_init(|| match error.kind() {
+                std::io::ErrorKind::BrokenPipe => OutputFailure::Closed,
+                _ => OutputFailure::Broken(error.to_string()),
+            });
+        }
+        match self.failure() {
+            None => Ok(()),
+            Some(failure) => Err(EvalAltResult::ErrorTerminated(
+                Dynamic::from(failure.clone()),
+                Position::NONE,
+            )
+            .into()),
+        }
+    }
+
+    /// What went wrong with an earlier line.
+    pub fn failure(&self) -> Option<&OutputFailure> {
+        self.failure.get()
     }
 }
-
-/// Why a run was ended: nobody reads its output.
-#[derive(Debug, Clone, Copy)]
-pub struct BrokenPipe;
 
 /// One run's shared state.
 pub struct Session {

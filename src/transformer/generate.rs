@@ -17,7 +17,7 @@ use super::model::{HookedTransformer, LogitsAt, next_token_losses};
 use super::pass::{Group, KvUse, Pass};
 use super::random::{Rng, RowStream, TorchStream};
 use super::sampler::{Chance, Sampling};
-use super::vector::log_sum_exp;
+use super::vector::{all_finite, log_sum_exp};
 use crate::error::{ErrorKind, Result};
 use crate::profile::{Part, Stage};
 
@@ -251,7 +251,7 @@ impl<'m> Decoder<'m> {
         for step in 0..self.options.max_new_tokens {
             self.model.cancel().check()?;
             let _time = self.model.profile().stage(Stage::Decode);
-            self.sample(&mut logits);
+            self.sample(&mut logits)?;
             for row in self.rows.iter().filter(|row| row.tokens.len() == step + 1) {
                 on_token(row.arm, row.place, row.tokens[step]);
             }
@@ -394,7 +394,7 @@ impl<'m> Decoder<'m> {
     }
 
     /// Draws every row's next token.
-    fn sample(&mut self, logits: &mut [f32]) {
+    fn sample(&mut self, logits: &mut [f32]) -> Result<()> {
         let _time = self.model.profile().part(Stage::Decode, Part::Sampling);
         let d_vocab = self.model.config().d_vocab;
         let eos = self.model.tokenizer().eos();
@@ -405,7 +405,10 @@ impl<'m> Decoder<'m> {
             .zip(logits.par_chunks_mut(d_vocab))
             .zip(raw)
             .filter(|((row, _), _)| !row.finished)
-            .for_each(|((row, logits), raw)| {
+            .try_for_each(|((row, logits), raw)| {
+                if !all_finite(logits) {
+                    return Err(ErrorKind::NotFinite.into());
+                }
                 let seen: Vec<(u32, u32)> = row.seen.iter().map(|(t, n)| (*t, *n)).collect();
                 let clean = options.losses.then(|| CleanLogits::of(logits, &seen));
                 let chance = match &raw {
@@ -416,13 +419,14 @@ impl<'m> Decoder<'m> {
                     .sampling
                     .choose(logits, seen.iter().copied(), chance);
                 if let Some(clean) = clean {
-                    let temperature = options.sampling.temperature;
-                    row.losses.push(clean.loss(logits, token, temperature));
+                    row.losses
+                        .push(clean.loss(logits, token, &options.sampling));
                 }
                 *row.seen.entry(token).or_default() += 1;
                 row.tokens.push(token);
                 row.finished = options.stop_at_eos && token == eos;
-            });
+                Ok(())
+            })
     }
 
     /// With `rng: "torch"`, the raw numbers of this step for each row of the batch. A run's stream
@@ -469,13 +473,13 @@ impl<'s> CleanLogits<'s> {
     }
 
     /// `-log_softmax(clean logits)[token]`
-    fn loss(&self, sampled_from: &[f32], token: u32, temperature: f64) -> f32 {
+    fn loss(&self, sampled_from: &[f32], token: u32, sampling: &Sampling) -> f32 {
         let seen = self.seen.iter().position(|(seen, _)| *seen == token);
         let logit = match seen {
             Some(i) => self.of_seen[i],
             // Temperature 0 divides nothing.
-            None if temperature == 0.0 => sampled_from[token as usize],
-            None => sampled_from[token as usize] * temperature as f32,
+            None if sampling.temperature == 0.0 => sampled_from[token as usize],
+            None => sampled_from[token as usize] * sampling.divisor(),
         };
         self.log_sum_exp - logit
     }

@@ -38,6 +38,7 @@ pub use hook_name::{Axis, BLOCK_SITES, HookName, Site};
 pub use hooks::{HookCtx, Hooks, NamesFilter, Phase};
 pub use linear::{Linear, Order};
 pub use load::{LoadOptions, Processing};
+pub(crate) use memory::check as check_memory;
 pub use model::HookedTransformer;
 pub(crate) use model::mean;
 pub use random::{Rng, torch_exponentials};

@@ -69,8 +69,14 @@ impl Sampling {
         Ok(())
     }
 
-    /// The next token. `logits` is scratch space afterwards; `seen` holds the row's tokens so far
-    /// with how often each occurs.
+    /// What logits are divided by. Beyond these bounds a float has no room for the quotients; there
+    /// a distribution is certain or flat already.
+    pub fn divisor(&self) -> f32 {
+        self.temperature.clamp(1e-20, 1e20) as f32
+    }
+
+    /// The next token. `logits` are finite, and scratch space afterwards; `seen` holds the row's
+    /// tokens so far with how often each occurs.
     pub fn choose(
         &self,
         logits: &mut [f32],
@@ -80,10 +86,10 @@ impl Sampling {
         if self.temperature == 0.0 {
             return argmax(logits);
         }
-        let temperature = self.temperature as f32;
-        if temperature != 1.0 {
+        let divisor = self.divisor();
+        if divisor != 1.0 {
             for logit in logits.iter_mut() {
-                *logit /= temperature;
+                *logit /= divisor;
             }
         }
         if self.freq_penalty > 0.0 {
@@ -387,6 +393,26 @@ mod tests {
         let mut logits = [4.0, 0.0];
         hot.choose(&mut logits, [(0, 3)], Chance::Uniform(0.5));
         assert_eq!(logits, [1.0 - 3.0, 0.0]);
+    }
+
+    #[test]
+    fn the_coldest_takes_the_best_and_the_hottest_takes_all() {
+        let with = |temperature, u| {
+            let sampling = Sampling {
+                temperature,
+                freq_penalty: 1.0,
+                top_p: Some(0.9),
+                ..sampling()
+            };
+            let mut logits = [30.0, -2.0, 31.0, 5.0];
+            sampling.choose(&mut logits, [(2, 3)], Chance::Uniform(u))
+        };
+        for cold in [f64::MIN_POSITIVE, 1e-50, 1e-38, 1e-9] {
+            assert_eq!(with(cold, 0.99), 2);
+        }
+        for hot in [1e9, 1e40, f64::MAX] {
+            assert_eq!(with(hot, 0.01), 0);
+        }
     }
 
     #[test]

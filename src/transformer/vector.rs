@@ -15,6 +15,15 @@ pub fn max(values: &[f32]) -> f32 {
     Max(values).dispatch()
 }
 
+/// Whether none is infinite or no number.
+pub fn all_finite(values: &[f32]) -> bool {
+    // Without its sign a float's bits order as its size does; infinity and NaN come last.
+    let largest = values.iter().fold(0, |largest: i32, value| {
+        largest.max(value.abs().to_bits().cast_signed())
+    });
+    largest < f32::INFINITY.to_bits().cast_signed()
+}
+
 /// `sum(exp(values - max))`
 pub fn sum_exp(values: &[f32], max: f32) -> f32 {
     SumOf {
@@ -316,6 +325,16 @@ mod tests {
             normalize(&mut here, 1e-5);
             Normalize { values: &mut narrow, eps: 1e-5 }.eval(GenericIsa::new());
             prop_assert_eq!(here, narrow);
+        }
+    }
+
+    #[test]
+    fn what_is_not_finite_is_found() {
+        let mut values = [f32::MAX; 100];
+        assert!(all_finite(&values));
+        for odd in [f32::INFINITY, f32::NEG_INFINITY, f32::NAN, -f32::NAN] {
+            values[77] = odd;
+            assert!(!all_finite(&values), "{odd}");
         }
     }
 

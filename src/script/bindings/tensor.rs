@@ -6,6 +6,7 @@ use rhai::{Array, Dynamic};
 use crate::error::{Error, ErrorKind};
 use crate::report::tensor_text;
 use crate::script::fault::{IntoScript, ScriptResult};
+use crate::transformer::check_memory;
 use candle_core::{D, DType, Tensor};
 
 /// More values than this would be an unreasonable array.
@@ -48,7 +49,7 @@ fn pair(
     what: &str,
     operation: fn(&Tensor, &Tensor) -> candle_core::Result<Tensor>,
 ) -> ScriptResult<Tensor> {
-    if a.shape().broadcast_shape_binary_op(b.shape(), "").is_err() {
+    let Ok(shape) = a.shape().broadcast_shape_binary_op(b.shape(), "") else {
         return Err(Error::new(ErrorKind::Shape {
             message: format!(
                 "tensors of shape {:?} and {:?} can't be {what}",
@@ -58,6 +59,18 @@ fn pair(
         })
         .hint("axes must be equally long, or 1 in one of them")
         .into());
+    };
+    // What stretches can be far larger than both.
+    let elements = shape
+        .dims()
+        .iter()
+        .fold(1u64, |product, n| product.saturating_mul(*n as u64));
+    if elements > (a.elem_count() + b.elem_count()) as u64 {
+        check_memory(
+            &format!("a tensor of shape {:?}", shape.dims()),
+            elements.saturating_mul(a.dtype().size_in_bytes() as u64),
+            a.device(),
+        )?;
     }
     operation(a, b).script()
 }
