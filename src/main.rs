@@ -19,14 +19,13 @@ fn main() -> ExitCode {
 
 /// Lets the allocator keep what is freed. Every step of a generation allocates the same few
 /// megabytes again; handing them back to the system in between costs more than the arithmetic on
-/// them.
+/// them. What is larger, as when a model is loaded, goes back at once.
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 fn keep_memory() {
-    const LARGEST: libc::c_int = 256 << 20;
     // SAFETY: mallopt only sets numbers in the allocator, and no other thread runs yet.
     unsafe {
-        libc::mallopt(libc::M_MMAP_THRESHOLD, LARGEST);
-        libc::mallopt(libc::M_TRIM_THRESHOLD, LARGEST);
+        libc::mallopt(libc::M_MMAP_THRESHOLD, 32 << 20);
+        libc::mallopt(libc::M_TRIM_THRESHOLD, 128 << 20);
     }
 }
 

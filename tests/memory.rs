@@ -6,24 +6,38 @@ mod support;
 
 use std::io::Write;
 use std::path::Path;
+use std::process::Stdio;
 
-use avec::transformer::{HookedTransformer, LoadOptions};
-use support::{Program, folder_files, tiny_folder};
+use support::{Program, tiny_folder};
 
 const LAYERS: usize = 6;
 const WIDTH: usize = 512;
 const VOCAB: usize = 20_000;
 
-/// Writes a checkpoint with these tensors; every value is the same small number, or, if `sparse`,
-/// a hole in the file.
-fn write_checkpoint(path: &Path, tensors: &[(String, Vec<usize>)], sparse: bool) -> u64 {
+/// How the values of a checkpoint are written.
+#[derive(Clone, Copy, PartialEq)]
+enum Values {
+    /// All the same small number.
+    F32,
+    F16,
+    /// f32, as a hole in the file.
+    Sparse,
+}
+
+/// Writes a checkpoint with these tensors, and tells its size in f32.
+fn write_checkpoint(path: &Path, tensors: &[(String, Vec<usize>)], values: Values) -> u64 {
+    let (dtype, number) = match values {
+        Values::F16 => ("F16", half::f16::from_f32(0.01).to_le_bytes().to_vec()),
+        _ => ("F32", 0.01f32.to_le_bytes().to_vec()),
+    };
     let mut header = serde_json::Map::new();
     let mut at = 0u64;
     for (name, shape) in tensors {
-        let size = 4 * shape.iter().map(|n| *n as u64).product::<u64>();
+        let elements = shape.iter().map(|n| *n as u64).product::<u64>();
+        let size = number.len() as u64 * elements;
         header.insert(
             name.clone(),
-            serde_json::json!({"dtype": "F32", "shape": shape, "data_offsets": [at, at + size]}),
+            serde_json::json!({"dtype": dtype, "shape": shape, "data_offsets": [at, at + size]}),
         );
         at += size;
     }
@@ -32,12 +46,10 @@ fn write_checkpoint(path: &Path, tensors: &[(String, Vec<usize>)], sparse: bool)
     file.write_all(&(header.len() as u64).to_le_bytes())
         .unwrap();
     file.write_all(&header).unwrap();
-    if sparse {
+    if values == Values::Sparse {
         file.set_len(8 + header.len() as u64 + at).unwrap();
     } else {
-        let chunk: Vec<u8> = std::iter::repeat_n(0.01f32.to_le_bytes(), 1 << 14)
-            .flatten()
-            .collect();
+        let chunk = number.repeat(1 << 14);
         let mut left = at as usize;
         while left > 0 {
             let n = left.min(chunk.len());
@@ -45,7 +57,7 @@ fn write_checkpoint(path: &Path, tensors: &[(String, Vec<usize>)], sparse: bool)
             left -= n;
         }
     }
-    at
+    at / number.len() as u64 * 4
 }
 
 fn gpt2_tensors(
@@ -89,41 +101,52 @@ fn config(layers: usize, width: usize, vocab: usize) -> String {
     .to_string()
 }
 
-/// The most memory that this process ever had, in bytes.
-fn peak() -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap();
-    let line = status
-        .lines()
-        .find(|line| line.starts_with("VmHWM"))
+/// The most memory that the program had while it ran a script, in bytes.
+fn peak(program: Program, threads: usize) -> u64 {
+    let mut command = program.command();
+    command.args(["--threads", &threads.to_string()]);
+    let child = command
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .spawn()
         .unwrap();
-    1024 * line
-        .split_whitespace()
-        .nth(1)
-        .unwrap()
-        .parse::<u64>()
-        .unwrap()
+    let mut status = 0;
+    // SAFETY: all numbers of rusage may be zero, and both places outlive the call.
+    let usage = unsafe {
+        let mut usage: libc::rusage = std::mem::zeroed();
+        let pid = child.id().cast_signed();
+        assert_eq!(libc::wait4(pid, &raw mut status, 0, &raw mut usage), pid);
+        usage
+    };
+    assert_eq!(status, 0);
+    1024 * usage.ru_maxrss.cast_unsigned()
 }
 
+/// Whatever the weights are kept in, there and here, and however many threads read them.
 #[test]
 fn loading_peaks_at_little_more_than_the_weights() {
-    let folder = tempfile::tempdir().unwrap();
     let tokenizer = std::fs::read(tiny_folder().join("tokenizer.json")).unwrap();
-    std::fs::write(folder.path().join("tokenizer.json"), tokenizer).unwrap();
-    std::fs::write(
-        folder.path().join("config.json"),
-        config(LAYERS, WIDTH, VOCAB),
-    )
-    .unwrap();
-    let tensors = gpt2_tensors(LAYERS, WIDTH, VOCAB, 64);
-    let path = folder.path().join("model.safetensors");
-    let size = write_checkpoint(&path, &tensors, false);
-    let before = peak();
-    let model = HookedTransformer::load(&folder_files(folder.path()), &LoadOptions::default());
-    let model = model.unwrap();
-    let ratio = (peak() - before) as f64 / size as f64;
-    assert!(ratio > 0.8, "the model is not in memory? {ratio}");
-    assert!(ratio <= 1.2, "loading peaked at {ratio} times the weights");
-    assert_eq!(model.config().n_layers, LAYERS);
+    let idle = peak(Program::script("print(1);"), 2);
+    for values in [Values::F32, Values::F16] {
+        for (dtype, threads) in [("f32", 2), ("f32", 16), ("bf16", 2), ("bf16", 16)] {
+            let script = format!("print(load_model(\"./m\", #{{ dtype: \"{dtype}\" }}).n_layers);");
+            let program = Program::script(&script)
+                .file("m/config.json", config(LAYERS, WIDTH, VOCAB))
+                .file("m/tokenizer.json", &tokenizer);
+            let path = program.folder.path().join("m/model.safetensors");
+            let tensors = gpt2_tensors(LAYERS, WIDTH, VOCAB, 64);
+            let size = write_checkpoint(&path, &tensors, values);
+            let size = if dtype == "bf16" { size / 2 } else { size };
+            let ratio = (peak(program, threads) - idle) as f64 / size as f64;
+            let case = format!("{dtype} on {threads} threads");
+            assert!(ratio > 0.8, "{case}: the model is not in memory? {ratio}");
+            assert!(
+                ratio <= 1.2,
+                "{case}: loading peaked at {ratio} times the weights"
+            );
+            println!("{case}: {ratio:.2}");
+        }
+    }
 }
 
 #[test]
@@ -137,7 +160,11 @@ fn a_model_that_can_not_fit_is_refused() {
             std::fs::read(tiny_folder().join("tokenizer.json")).unwrap(),
         );
     let path = program.folder.path().join("m/model.safetensors");
-    write_checkpoint(&path, &gpt2_tensors(layers, width, vocab, 64), true);
+    write_checkpoint(
+        &path,
+        &gpt2_tensors(layers, width, vocab, 64),
+        Values::Sparse,
+    );
     let ran = program.run();
     assert_eq!(ran.status, Some(1));
     let first = ran.stderr.lines().next().unwrap();

@@ -5,6 +5,8 @@
 //! than one that packs on each call, most of all for the few rows of a decoding step. On other
 //! devices the weight is an ordinary candle tensor.
 
+use std::borrow::Cow;
+
 use candle_core::{CpuStorage, CustomOp1, CustomOp2, DType, Device, Layout, Shape, Tensor};
 
 use super::panels::{Bf16Pair, Epilogue, Panels};
@@ -43,32 +45,62 @@ pub enum Order {
     OutIn,
 }
 
+/// The values that a map is made from, as a checkpoint has them, and what processing does to them.
+/// That is worked out as they are read, so that no second copy of them is needed.
+pub struct Weights<'a> {
+    pub values: Cow<'a, [f32]>,
+    pub order: Order,
+    /// Inputs and outputs.
+    pub sizes: (usize, usize),
+    /// What the values of an input are multiplied by, `[in]`.
+    pub scale: Vec<f32>,
+    /// What is then taken from them, `[in]`.
+    pub shift: Vec<f32>,
+}
+
+impl<'a> Weights<'a> {
+    /// The values as they are.
+    pub fn new(values: impl Into<Cow<'a, [f32]>>, order: Order, sizes: (usize, usize)) -> Self {
+        Self {
+            values: values.into(),
+            order,
+            sizes,
+            scale: vec![1.0; sizes.0],
+            shift: vec![0.0; sizes.0],
+        }
+    }
+
+    #[inline]
+    fn at(&self, input: usize, output: usize) -> f32 {
+        let (inputs, outputs) = self.sizes;
+        let value = match self.order {
+            Order::InOut => self.values[input * outputs + output],
+            Order::OutIn => self.values[output * inputs + input],
+        };
+        value * self.scale[input] - self.shift[input]
+    }
+}
+
 impl Linear {
-    /// Packs (or uploads) a weight. `values` has `in_features * out_features` elements and is not
-    /// needed afterwards. `dtype` is what the weight is kept in: f32 or bf16 on the CPU.
+    /// Packs (or uploads) a weight. `dtype` is what it is kept in: f32 or bf16 on the CPU.
     pub fn new(
-        values: &[f32],
-        order: Order,
-        (in_features, out_features): (usize, usize),
+        weights: &Weights,
         bias: Option<Vec<f32>>,
         device: &Device,
         dtype: DType,
     ) -> Result<Self> {
+        let (in_features, out_features) = weights.sizes;
         let weight = if device.is_cpu() {
-            let sizes = (in_features, out_features);
             Weight::Packed {
-                panels: Packed::new(values, order, sizes, dtype),
+                panels: Packed::new(weights, dtype),
                 bias,
             }
         } else {
-            let weight = match order {
-                Order::InOut => Tensor::from_slice(values, (in_features, out_features), device)?,
-                Order::OutIn => Tensor::from_slice(values, (out_features, in_features), device)?
-                    .t()?
-                    .contiguous()?,
-            };
+            let values: Vec<f32> = (0..in_features)
+                .flat_map(|input| (0..out_features).map(move |output| weights.at(input, output)))
+                .collect();
             Weight::Dense {
-                weight: weight.to_dtype(dtype)?,
+                weight: Tensor::from_vec(values, weights.sizes, device)?.to_dtype(dtype)?,
                 bias: bias
                     .map(|bias| Tensor::from_vec(bias, out_features, device)?.to_dtype(dtype))
                     .transpose()?,
@@ -141,11 +173,9 @@ impl Linear {
 }
 
 impl Packed {
-    fn new(values: &[f32], order: Order, (inputs, outputs): (usize, usize), dtype: DType) -> Self {
-        let at = |input: usize, output: usize| match order {
-            Order::InOut => values[input * outputs + output],
-            Order::OutIn => values[output * inputs + input],
-        };
+    fn new(weights: &Weights, dtype: DType) -> Self {
+        let (inputs, outputs) = weights.sizes;
+        let at = |input, output| weights.at(input, output);
         match dtype {
             DType::BF16 => Self::Bf16(Panels::pack(inputs, outputs, at)),
             _ => Self::F32(Panels::pack(inputs, outputs, at)),
@@ -287,7 +317,7 @@ mod tests {
             if bf16 {
                 w.iter_mut().for_each(|w| *w = half::bf16::from_f32(*w).to_f32());
             }
-            let linear = Linear::new(&w, order, (k, n), Some(b.clone()), &Device::Cpu, dtype).unwrap();
+            let linear = Linear::new(&Weights::new(&w, order, (k, n)), Some(b.clone()), &Device::Cpu, dtype).unwrap();
             let input = Tensor::from_slice(&x, (1, m, k), &Device::Cpu).unwrap();
             let expected = plain(&x, &w, order, &b, (k, n));
             let close = |got: Tensor, expected: Vec<f64>| {
@@ -315,7 +345,7 @@ mod tests {
         ) {
             let dtype = if bf16 { DType::BF16 } else { DType::F32 };
             let (x, w) = (values(m * k, seed), values(k * n, seed ^ 1));
-            let linear = Linear::new(&w, Order::InOut, (k, n), None, &Device::Cpu, dtype).unwrap();
+            let linear = Linear::new(&Weights::new(&w, Order::InOut, (k, n)), None, &Device::Cpu, dtype).unwrap();
             let all = Tensor::from_slice(&x, (m, k), &Device::Cpu).unwrap();
             let together = linear.forward(&all).unwrap().to_vec2::<f32>().unwrap();
             for (i, row) in together.iter().enumerate() {
@@ -327,14 +357,8 @@ mod tests {
 
     #[test]
     fn a_wrong_width_is_an_error() {
-        let linear = Linear::new(
-            &[1.0; 6],
-            Order::InOut,
-            (2, 3),
-            None,
-            &Device::Cpu,
-            DType::F32,
-        );
+        let weights = Weights::new(&[1.0; 6], Order::InOut, (2, 3));
+        let linear = Linear::new(&weights, None, &Device::Cpu, DType::F32);
         let x = Tensor::zeros((1, 3), DType::F32, &Device::Cpu).unwrap();
         let error = linear.unwrap().forward(&x).unwrap_err();
         assert_eq!(

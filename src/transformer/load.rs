@@ -18,7 +18,7 @@ use super::device::DeviceChoice;
 use super::embed::{Embedding, Unembedding, WTE, center_rows};
 use super::files::{ModelFiles, Source};
 use super::hook_name::{HookName, Site};
-use super::linear::{Linear, Order};
+use super::linear::{Linear, Order, Weights};
 use super::memory;
 use super::model::{HookedTransformer, activation_dtype};
 use super::norm::LayerNorm;
@@ -136,15 +136,19 @@ fn load(files: &ModelFiles, options: &LoadOptions) -> Result<HookedTransformer> 
     // The unembedding needs the largest scratch space, so it goes first, while little is in memory.
     let unembedding = loader.unembedding()?;
     task.advance(1);
-    let blocks = (0..config.n_layers)
-        .into_par_iter()
-        .map(|layer| {
+    // What of the file is being read counts as memory too: some layers at a time, however many
+    // threads there are.
+    let layers: Vec<usize> = (0..config.n_layers).collect();
+    let mut blocks = Vec::with_capacity(config.n_layers);
+    for layers in layers.chunks((config.n_layers / 4).max(1)) {
+        let loaded = layers.par_iter().map(|layer| {
             options.cancel.check()?;
-            let block = loader.block(layer)?;
+            let block = loader.block(*layer)?;
             task.advance(1);
             Ok(block)
-        })
-        .collect::<Result<Vec<_>>>()?;
+        });
+        blocks.extend(loaded.collect::<Result<Vec<_>>>()?);
+    }
     let positions = loader
         .read("wpe.weight", &[config.n_ctx, config.d_model])?
         .into_owned();
@@ -186,9 +190,8 @@ fn text(source: &Source) -> Result<Cow<'static, [u8]>> {
 /// One linear map on its way from the checkpoint to its packed form.
 struct Map<'a> {
     weight_name: String,
-    weight: Cow<'a, [f32]>, // [in, out]
-    bias: Vec<f32>,         // [out]
-    sizes: (usize, usize),
+    weights: Weights<'a>, // [in, out]
+    bias: Vec<f32>,       // [out]
 }
 
 struct Loader<'a> {
@@ -210,16 +213,6 @@ impl Loader<'_> {
 
     fn vector(&self, name: &str, width: usize) -> Result<Vec<f32>> {
         Ok(self.read(name, &[width])?.into_owned())
-    }
-
-    fn linear(
-        &self,
-        weight: &[f32],
-        order: Order,
-        sizes: (usize, usize),
-        bias: Option<Vec<f32>>,
-    ) -> Result<Linear> {
-        Linear::new(weight, order, sizes, bias, self.device, self.dtype)
     }
 
     /// Gain and bias of a norm.
@@ -260,7 +253,7 @@ impl Loader<'_> {
         let (qkv, value_bias) = {
             let mut map = self.map(&name("attn.c_attn"), d, 3 * d)?;
             if self.processes() {
-                fold_norm(map.weight.to_mut(), &mut map.bias, &ln1);
+                map.fold_norm(&ln1);
             }
             let value_bias = map.bias[2 * d..].to_vec();
             if self.processes() {
@@ -271,9 +264,8 @@ impl Loader<'_> {
         let out = {
             let mut map = self.map(&name("attn.c_proj"), d, d)?;
             if self.processes() {
-                center_rows(map.weight.to_mut(), d);
-                center_rows(&mut map.bias, d);
-                fold_value_bias(&value_bias, &map.weight, &mut map.bias);
+                map.center();
+                map.fold_value_bias(&value_bias);
             }
             self.pack(map)?
         };
@@ -281,15 +273,14 @@ impl Loader<'_> {
         let w_in = {
             let mut map = self.map(&name("mlp.c_fc"), d, m)?;
             if self.processes() {
-                fold_norm(map.weight.to_mut(), &mut map.bias, &ln2);
+                map.fold_norm(&ln2);
             }
             self.pack(map)?
         };
         let w_out = {
             let mut map = self.map(&name("mlp.c_proj"), m, d)?;
             if self.processes() {
-                center_rows(map.weight.to_mut(), d);
-                center_rows(&mut map.bias, d);
+                map.center();
             }
             self.pack(map)?
         };
@@ -306,27 +297,25 @@ impl Loader<'_> {
     /// A Conv1D's weight `[in, out]` and bias `[out]`.
     fn map(&self, name: &str, from: usize, to: usize) -> Result<Map<'_>> {
         let weight_name = format!("{name}.weight");
+        let weight = self.weight(&weight_name, &[from, to])?;
         Ok(Map {
-            weight: self.weight(&weight_name, &[from, to])?,
+            weights: Weights::new(weight, Order::InOut, (from, to)),
             weight_name,
             bias: self.vector(&format!("{name}.bias"), to)?,
-            sizes: (from, to),
         })
     }
 
-    /// A weight that may be processed: a copy then, whose mapped original is let go at once.
+    /// A weight's values. Where they are a copy, the mapped original is let go at once.
     fn weight(&self, name: &str, shape: &[usize]) -> Result<Cow<'_, [f32]>> {
         let weight = self.read(name, shape)?;
-        if !self.processes() {
-            return Ok(weight);
+        if let Cow::Owned(_) = weight {
+            self.checkpoint.release(name);
         }
-        let copy = weight.into_owned();
-        self.checkpoint.release(name);
-        Ok(Cow::Owned(copy))
+        Ok(weight)
     }
 
     fn pack(&self, map: Map) -> Result<Linear> {
-        let linear = self.linear(&map.weight, Order::InOut, map.sizes, Some(map.bias))?;
+        let linear = Linear::new(&map.weights, Some(map.bias), self.device, self.dtype)?;
         self.checkpoint.release(&map.weight_name);
         Ok(linear)
     }
@@ -341,11 +330,13 @@ impl Loader<'_> {
             WTE
         };
         let norm = self.norm("ln_f")?;
-        let mut weight = self.weight(name, &[v, d])?; // [d_vocab, d_model]
+        let weight = self.weight(name, &[v, d])?; // [d_vocab, d_model]
+        let mut weights = Weights::new(weight, Order::OutIn, (d, v));
         let bias = self
             .processes()
-            .then(|| fold_and_center_unembedding(weight.to_mut(), &norm));
-        let map = self.linear(&weight, Order::OutIn, (d, v), bias)?;
+            .then(|| fold_and_center_unembedding(&mut weights, &norm));
+        let map = Linear::new(&weights, bias, self.device, self.dtype)?;
+        drop(weights);
         self.checkpoint.release(name);
         Ok(Unembedding::new(
             self.layer_norm(norm, LayerNorm::FINAL)?,
@@ -354,59 +345,73 @@ impl Loader<'_> {
     }
 }
 
-/// fold_ln: a norm's bias moves through the map into the map's bias, its gain into the weight.
-/// weight `[in, out]`, bias `[out]`, norm (gain `[in]`, bias `[in]`).
-fn fold_norm(weight: &mut [f32], bias: &mut [f32], norm: &(Vec<f32>, Vec<f32>)) {
-    let width = bias.len();
-    let mut sums: Vec<f64> = bias.iter().map(|b| f64::from(*b)).collect();
-    for ((row, gain), shift) in weight.chunks_mut(width).zip(&norm.0).zip(&norm.1) {
-        for (w, sum) in row.iter_mut().zip(&mut sums) {
-            *sum += f64::from(*w) * f64::from(*shift);
-            *w *= gain;
-        }
+impl Map<'_> {
+    /// The weight's values for each input, `[out]` each.
+    fn rows(&self) -> impl Iterator<Item = &[f32]> {
+        self.weights.values.chunks(self.bias.len())
     }
-    for (b, sum) in bias.iter_mut().zip(sums) {
-        *b = sum as f32;
-    }
-}
 
-/// fold_value_biases: attention weights sum to one, so a value's bias reaches the output as it is
-/// and can be part of b_O. value_bias `[d_model]`, out `[d_model, d_model]`, out_bias `[d_model]`.
-fn fold_value_bias(value_bias: &[f32], out: &[f32], out_bias: &mut [f32]) {
-    let mut sums: Vec<f64> = out_bias.iter().map(|b| f64::from(*b)).collect();
-    for (row, value) in out.chunks(out_bias.len()).zip(value_bias.iter()) {
-        for (w, sum) in row.iter().zip(&mut sums) {
-            *sum += f64::from(*w) * f64::from(*value);
+    /// fold_ln: a norm's bias moves through the map into the map's bias, its gain into the weight.
+    /// norm (gain `[in]`, bias `[in]`).
+    fn fold_norm(&mut self, norm: &(Vec<f32>, Vec<f32>)) {
+        let mut sums: Vec<f64> = self.bias.iter().map(|b| f64::from(*b)).collect();
+        for (row, shift) in self.rows().zip(&norm.1) {
+            for (w, sum) in row.iter().zip(&mut sums) {
+                *sum += f64::from(*w) * f64::from(*shift);
+            }
         }
+        self.set_bias(sums);
+        self.weights.scale.clone_from(&norm.0);
     }
-    for (b, sum) in out_bias.iter_mut().zip(sums) {
-        *b = sum as f32;
+
+    /// center_writing_weights: what the map writes has no mean.
+    fn center(&mut self) {
+        let width = self.bias.len();
+        let mean = |row: &[f32]| row.iter().map(|w| f64::from(*w)).sum::<f64>() / width as f64;
+        self.weights.shift = self.rows().map(|row| mean(row) as f32).collect();
+        center_rows(&mut self.bias, width);
+    }
+
+    /// fold_value_biases: attention weights sum to one, so a value's bias reaches the output as it
+    /// is and can be part of b_O. The map is W_O, centered; value_bias `[d_model]`.
+    fn fold_value_bias(&mut self, value_bias: &[f32]) {
+        let mut sums: Vec<f64> = self.bias.iter().map(|b| f64::from(*b)).collect();
+        for ((row, mean), value) in self.rows().zip(&self.weights.shift).zip(value_bias) {
+            for (w, sum) in row.iter().zip(&mut sums) {
+                *sum += f64::from(*w - *mean) * f64::from(*value);
+            }
+        }
+        self.set_bias(sums);
+    }
+
+    fn set_bias(&mut self, sums: Vec<f64>) {
+        self.bias = sums.into_iter().map(|sum| sum as f32).collect();
     }
 }
 
 /// fold_ln and center_unembed for W_U, which is stored as `[d_vocab, d_model]` -> b_U `[d_vocab]`
-fn fold_and_center_unembedding(weight: &mut [f32], norm: &(Vec<f32>, Vec<f32>)) -> Vec<f32> {
+fn fold_and_center_unembedding(weights: &mut Weights, norm: &(Vec<f32>, Vec<f32>)) -> Vec<f32> {
     let d = norm.0.len();
-    let rows = weight.len() / d;
-    let mut bias: Vec<f32> = weight
-        .par_chunks_mut(d)
+    let rows = weights.values.len() / d;
+    let mut bias: Vec<f32> = weights
+        .values
+        .par_chunks(d)
         .map(|row| {
-            let mut sum = 0.0f64;
-            for ((w, gain), shift) in row.iter_mut().zip(&norm.0).zip(&norm.1) {
-                sum += f64::from(*w) * f64::from(*shift);
-                *w *= gain;
-            }
+            let products = row.iter().zip(&norm.1);
+            let sum: f64 = products.map(|(w, b)| f64::from(*w) * f64::from(*b)).sum();
             sum as f32
         })
         .collect();
+    center_rows(&mut bias, rows);
     // Parts of a fixed size, added up in order: the sums must not depend on the threads.
-    let parts: Vec<Vec<f64>> = weight
+    let parts: Vec<Vec<f64>> = weights
+        .values
         .par_chunks(d * 1024)
         .map(|rows| {
             let mut sums = vec![0.0f64; d];
             for row in rows.chunks(d) {
-                for (sum, w) in sums.iter_mut().zip(row) {
-                    *sum += f64::from(*w);
+                for ((sum, w), gain) in sums.iter_mut().zip(row).zip(&norm.0) {
+                    *sum += f64::from(*w * *gain);
                 }
             }
             sums
@@ -418,12 +423,7 @@ fn fold_and_center_unembedding(weight: &mut [f32], norm: &(Vec<f32>, Vec<f32>)) 
             *total += sum;
         }
     }
-    let mean: Vec<f32> = total.iter().map(|sum| (sum / rows as f64) as f32).collect();
-    weight.par_chunks_mut(d).for_each(|row| {
-        for (w, mean) in row.iter_mut().zip(&mean) {
-            *w -= mean;
-        }
-    });
-    center_rows(&mut bias, rows);
+    weights.scale.clone_from(&norm.0);
+    weights.shift = total.iter().map(|sum| (sum / rows as f64) as f32).collect();
     bias
 }

@@ -36,7 +36,7 @@ pub use files::{ModelFiles, Source, TokenizerFiles};
 pub use generate::{Arm, GenerateOptions, GeneratedRow, OnToken, RowKey};
 pub use hook_name::{Axis, BLOCK_SITES, HookName, Site};
 pub use hooks::{HookCtx, Hooks, NamesFilter, Phase};
-pub use linear::{Linear, Order};
+pub use linear::{Linear, Order, Weights};
 pub use load::{LoadOptions, Processing};
 pub(crate) use memory::check as check_memory;
 pub use model::HookedTransformer;
