@@ -12,7 +12,8 @@ use avec::analysis::{
 };
 use avec::steering::{ActivationAddition, Injection, ResidSlice, Steering, SteeringVector};
 use avec::transformer::{
-    Arm, GenerateOptions, HookName, Hooks, NamesFilter, Processing, Rng, RowKey, Sampling,
+    Arm, GenerateOptions, HookName, HookedTransformer, Hooks, NamesFilter, Processing, Rng, RowKey,
+    Sampling,
 };
 use candle_core::{Device, Tensor};
 use serde_json::Value;
@@ -228,7 +229,7 @@ fn options(case: &Value) -> CompletionOptions {
             stop_at_eos: case["stop_at_eos"].as_bool().unwrap_or(false),
             losses: true,
         },
-        injection: Injection::default(),
+        injection: injection(case),
     }
 }
 
@@ -304,10 +305,15 @@ fn every_step_of_a_generation() {
 fn losses_of_steered_completions() {
     let golden = golden();
     let model = tiny(Processing::Default);
-    let case = &golden.cases["losses"];
+    for case in golden.cases["losses"].as_array().unwrap() {
+        losses_of(&model, case);
+    }
+}
+
+fn losses_of(model: &HookedTransformer, case: &Value) {
     let prompts = vec![case["prompt"].as_str().unwrap().to_owned(); 2];
     let completions = gen_using_activation_additions(
-        &model,
+        model,
         &prompts,
         &additions(case),
         &options(case),

@@ -33,8 +33,8 @@ pub struct CompletionRow {
     pub completion: String,
     /// BOS, prompt and completion.
     pub tokens: Vec<u32>,
-    /// The mean negative log-likelihood per token of prompt and completion, under the model that
-    /// generated them: for a steered row, the steered one.
+    /// The mean negative log-likelihood per token of prompt and completion: for a steered row under
+    /// the same additions, made to the whole text as they were to the prompt.
     pub loss: f32,
     /// Whether additions acted on the row.
     pub is_modified: bool,
@@ -181,6 +181,7 @@ fn generate(
     on_token: &mut OnToken,
 ) -> Result<Completions> {
     let mut arms = Vec::new();
+    let mut steerings = Vec::new();
     for (number, run) in runs.iter().enumerate() {
         if run.prompts.is_empty() {
             return Err(ErrorKind::EmptyPromptBatch.into());
@@ -199,6 +200,7 @@ fn generate(
             });
             index += same.len();
         }
+        steerings.push(steering);
     }
     let generated = model.generate(&mut arms, &options.generate, on_token)?;
     let mut sides: Vec<Vec<CompletionRow>> = runs
@@ -207,7 +209,9 @@ fn generate(
         .collect();
     for (arm, generated) in arms.iter().zip(generated) {
         for row in generated {
-            sides[row.key.run].push(completion_row(model, runs, arm, row)?);
+            let key = row.key;
+            let steering = options.generate.losses.then_some(&steerings[key.run]);
+            sides[key.run].push(completion_row(model, &runs[key.run], steering, arm, row)?);
         }
     }
     let rows = sides.concat();
@@ -218,13 +222,14 @@ fn generate(
     })
 }
 
+/// `steering` is given where losses are wanted.
 fn completion_row(
     model: &HookedTransformer,
-    runs: &[Run],
+    run: &Run,
+    steering: Option<&Steering>,
     arm: &Arm,
     row: GeneratedRow,
 ) -> Result<CompletionRow> {
-    let RowKey { run, index } = row.key;
     let eos = model.tokenizer().eos();
     let mut new = row.tokens;
     while let [.., before, last] = new.as_slice() {
@@ -235,11 +240,21 @@ fn completion_row(
     }
     // Tokens cut off by the collapse lose their losses too.
     let losses = &row.losses[..row.losses.len().min(arm.prompt.len() - 1 + new.len())];
+    let tokens = [arm.prompt.as_slice(), &new].concat();
+    let is_modified = !run.additions.is_empty();
+    // At the front the steps' losses are those of the whole text. Elsewhere the place of the
+    // additions moves as the text grows, and only another pass tells.
+    let loss = match steering {
+        Some(steering) if is_modified && !steering.stays_in_place() => {
+            model.loss(&tokens, steering.hooks(&tokens)?)?
+        }
+        _ => crate::transformer::mean(losses).unwrap_or(f32::NAN),
+    };
     Ok(CompletionRow {
-        prompt: runs[run].prompts[index].clone(),
+        prompt: run.prompts[row.key.index].clone(),
         completion: model.to_string(&new)?,
-        loss: crate::transformer::mean(losses).unwrap_or(f32::NAN),
-        tokens: [arm.prompt.as_slice(), &new].concat(),
-        is_modified: !runs[run].additions.is_empty(),
+        loss,
+        tokens,
+        is_modified,
     })
 }

@@ -168,6 +168,11 @@ impl Steering {
             .unwrap_or(0)
     }
 
+    /// Whether the vectors are added at the same positions of a prompt and of all that begins with it.
+    pub fn stays_in_place(&self) -> bool {
+        self.injection.location == Location::Front
+    }
+
     /// The hooks that add the vectors to this prompt's pass, in the additions' order.
     ///
     /// A prompt of one token, which can only be BOS, is left alone, as every cached step is.

@@ -15,7 +15,7 @@ import torch
 import transformer_lens
 from safetensors.torch import save_file
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
-from transformer_lens import HookedTransformer, HookedTransformerConfig
+from transformer_lens import HookedTransformer, HookedTransformerConfig, HookedTransformerKeyValueCache
 from transformer_lens.pretrained.weight_conversions import convert_gpt2_weights
 from transformers import GPT2Config, GPT2LMHeadModel, PreTrainedTokenizerFast
 
@@ -299,7 +299,7 @@ def sample(logits, tokens, temperature, top_k, top_p, freq_penalty):
     return torch.distributions.categorical.Categorical(logits=logits).sample()
 
 
-def generate(model, prompt, rows, additions, new, seed, stop_at_eos, keep_logits=None, **options):
+def generate(model, prompt, rows, additions, new, seed, stop_at_eos, keep_logits=None, location="front", **options):
     torch.manual_seed(seed)
     tokens = model.to_tokens([prompt] * rows)
     end = model.tokenizer.eos_token_id
@@ -307,9 +307,12 @@ def generate(model, prompt, rows, additions, new, seed, stop_at_eos, keep_logits
     # At the front, steering the whole text again is the same as steering the prompt and keeping its
     # keys and values. TransformerLens' cache is not used: called step by step, it takes an
     # end-of-text that was drawn for padding and hides it from later steps.
-    hooks = steering_hooks(model, additions)
+    # Elsewhere there is no way around it, so end-of-text must not be drawn.
+    hooks = steering_hooks(model, additions, location)
+    cache = None if location == "front" else HookedTransformerKeyValueCache.init_cache(model.cfg, "cpu", rows)
+    seen = tokens
     for step in range(new):
-        logits = model.run_with_hooks(tokens, fwd_hooks=hooks)[:, -1]
+        logits = model.run_with_hooks(seen, fwd_hooks=hooks, past_kv_cache=cache)[:, -1]
         if keep_logits is not None:
             put(f"{keep_logits}/{step}", logits)
         chosen = sample(logits, tokens, **options)
@@ -317,6 +320,8 @@ def generate(model, prompt, rows, additions, new, seed, stop_at_eos, keep_logits
             chosen[finished] = end
             finished |= chosen == end
         tokens = torch.cat([tokens, chosen[:, None]], 1)
+        seen = tokens if cache is None else chosen[:, None]
+        assert cache is None or end not in chosen
         if stop_at_eos and finished.all():
             break
     return tokens
@@ -367,13 +372,18 @@ def generation(model):
 
 def losses(model):
     love = x_vector(model, "Love", "Hate", 4, 1, "tokens_right")
-    tokens = generate(model, "I hate you because", 2, love, 12, 0, False, temperature=1.0, top_k=None, top_p=0.5, freq_penalty=1.0)
-    steered = model.run_with_hooks(tokens, return_type="loss", loss_per_token=True, fwd_hooks=steering_hooks(model, love))
-    clean = model(tokens, return_type="loss", loss_per_token=True)
-    cases["losses"] = {
-        "prompt": "I hate you because", "rows": 2, "additions": love, "new": 12, "seed": 0, "top_p": 0.5,
-        "freq_penalty": 1.0, "tokens": tokens.tolist(), "loss": steered.mean(1).tolist(), "clean_loss": clean.mean(1).tolist(),
-    }
+    cases["losses"] = []
+    for location in ("front", "mid", "back"):
+        tokens = generate(model, "I hate you because", 2, love, 12, 0, False, location=location, temperature=1.0, top_k=None, top_p=0.5, freq_penalty=1.0)
+        # As the original does: the finished text once more under the same hooks.
+        hooks = steering_hooks(model, love, location)
+        steered = model.run_with_hooks(tokens, return_type="loss", loss_per_token=True, fwd_hooks=hooks)
+        clean = model(tokens, return_type="loss", loss_per_token=True)
+        cases["losses"].append({
+            "prompt": "I hate you because", "rows": 2, "additions": love, "new": 12, "seed": 0, "top_p": 0.5,
+            "freq_penalty": 1.0, "location": location, "tokens": tokens.tolist(),
+            "loss": steered.mean(1).tolist(), "clean_loss": clean.mean(1).tolist(),
+        })
 
 
 def magnitudes(model):
