@@ -1,12 +1,13 @@
 //! From arguments to a run, and from how it ended to an exit status.
 
+use std::ffi::OsString;
 use std::io::{IsTerminal, Read, Write};
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use clap::Parser;
 use clap::error::ErrorKind as ClapErrorKind;
+use clap::{ColorChoice as ColorChoiceOfClap, CommandFactory, FromArgMatches};
 
 use super::args::{Cli, Command, GlobalArgs, RunArgs};
 use crate::cancel::Cancel;
@@ -26,7 +27,7 @@ const INTERRUPTED: u8 = 130;
 
 /// Runs the program with the process's own arguments.
 pub fn run() -> ExitCode {
-    let cli = match Cli::try_parse() {
+    let cli = match parse() {
         Ok(cli) => cli,
         Err(error) => {
             let written = error.print();
@@ -62,6 +63,24 @@ pub fn run() -> ExitCode {
             ExitCode::from(FAILED)
         }
     }
+}
+
+/// What was typed. A wrong call is told in the colours that it asked for, as all else is.
+fn parse() -> Result<Cli, clap::Error> {
+    let arguments: Vec<OsString> = std::env::args_os().collect();
+    let plain = arguments
+        .windows(2)
+        .any(|pair| pair[0] == "--color" && pair[1] == "never")
+        || arguments.iter().any(|argument| argument == "--color=never");
+    let colors = if plain {
+        ColorChoiceOfClap::Never
+    } else {
+        ColorChoiceOfClap::Auto
+    };
+    let matches = Cli::command()
+        .color(colors)
+        .try_get_matches_from(arguments)?;
+    Cli::from_arg_matches(&matches)
 }
 
 enum Ended {

@@ -6,6 +6,8 @@
 //! of several, and the places are added up in a fixed order: a script's text then does not depend
 //! on the machine that it runs on.
 
+use std::f32::consts::{FRAC_1_SQRT_2, FRAC_2_SQRT_PI};
+
 use rten_simd::ops::{BitOps, FloatOps, NumOps};
 use rten_simd::{Isa, Simd, SimdOp, SimdUnaryOp};
 use rten_vecmath::Exp;
@@ -177,7 +179,8 @@ struct Gelu;
 impl SimdUnaryOp<f32> for Gelu {
     #[inline(always)]
     fn eval<I: Isa>(&self, isa: I, x: I::F32) -> I::F32 {
-        const LINEAR: f32 = -2.0 * 0.797_884_56;
+        // -2 sqrt(2 / pi)
+        const LINEAR: f32 = -2.0 * FRAC_2_SQRT_PI * FRAC_1_SQRT_2;
         const CUBIC: f32 = LINEAR * 0.044_715;
         let ops = isa.f32();
         let slope = ops.mul_add(ops.mul(x, x), ops.splat(CUBIC), ops.splat(LINEAR));
