@@ -70,14 +70,24 @@ impl<'a> Weights<'a> {
         }
     }
 
-    #[inline]
-    fn at(&self, input: usize, output: usize) -> f32 {
+    /// Some outputs of an input, from `first` on.
+    fn read(&self, input: usize, first: usize, to: &mut [f32]) {
         let (inputs, outputs) = self.sizes;
-        let value = match self.order {
-            Order::InOut => self.values[input * outputs + output],
-            Order::OutIn => self.values[output * inputs + input],
-        };
-        value * self.scale[input] - self.shift[input]
+        let (scale, shift) = (self.scale[input], self.shift[input]);
+        match self.order {
+            Order::InOut => {
+                let values = &self.values[input * outputs + first..];
+                for (to, value) in to.iter_mut().zip(values) {
+                    *to = value * scale - shift;
+                }
+            }
+            Order::OutIn => {
+                let values = self.values[first * inputs + input..].iter().step_by(inputs);
+                for (to, value) in to.iter_mut().zip(values) {
+                    *to = value * scale - shift;
+                }
+            }
+        }
     }
 }
 
@@ -96,9 +106,10 @@ impl Linear {
                 bias,
             }
         } else {
-            let values: Vec<f32> = (0..in_features)
-                .flat_map(|input| (0..out_features).map(move |output| weights.at(input, output)))
-                .collect();
+            let mut values = vec![0.0; in_features * out_features];
+            for (input, row) in values.chunks_mut(out_features).enumerate() {
+                weights.read(input, 0, row);
+            }
             Weight::Dense {
                 weight: Tensor::from_vec(values, weights.sizes, device)?.to_dtype(dtype)?,
                 bias: bias
@@ -175,10 +186,10 @@ impl Linear {
 impl Packed {
     fn new(weights: &Weights, dtype: DType) -> Self {
         let (inputs, outputs) = weights.sizes;
-        let at = |input, output| weights.at(input, output);
+        let read = |input, first, to: &mut [f32]| weights.read(input, first, to);
         match dtype {
-            DType::BF16 => Self::Bf16(Panels::pack(inputs, outputs, at)),
-            _ => Self::F32(Panels::pack(inputs, outputs, at)),
+            DType::BF16 => Self::Bf16(Panels::pack(inputs, outputs, read)),
+            _ => Self::F32(Panels::pack(inputs, outputs, read)),
         }
     }
 

@@ -111,8 +111,12 @@ const PANELS_A_TASK: usize = 2;
 const SUMS: usize = 1 << 20;
 
 impl<T: Stored> Panels<T> {
-    /// Rearranges a weight; `at(input, output)` gives its values.
-    pub fn pack(inputs: usize, outputs: usize, at: impl Fn(usize, usize) -> f32 + Sync) -> Self {
+    /// Rearranges a weight; `read(input, output, to)` gives an input's values from an output on.
+    pub fn pack(
+        inputs: usize,
+        outputs: usize,
+        read: impl Fn(usize, usize, &mut [f32]) + Sync,
+    ) -> Self {
         let lanes = lanes();
         let size = T::per_input(lanes);
         let mut values = Huge::<T>::zeros(outputs.div_ceil(2 * lanes) * inputs * size);
@@ -126,9 +130,7 @@ impl<T: Stored> Panels<T> {
                 let columns = &mut columns[..2 * lanes];
                 let used = columns.len().min(outputs - first);
                 for (input, values) in values.chunks_mut(size).enumerate() {
-                    for (column, value) in columns[..used].iter_mut().enumerate() {
-                        *value = at(input, first + column);
-                    }
+                    read(input, first, &mut columns[..used]);
                     let (low, high) = columns.split_at(lanes);
                     T::store(low, high, values);
                 }
