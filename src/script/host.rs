@@ -13,8 +13,9 @@ use super::locate::param_calls;
 use super::prose::{self, Script};
 use super::reference::Reference;
 use super::resolver::FolderResolver;
+use super::scan::{Kind, scan};
 use super::session::{BrokenPipe, Session};
-use crate::error::{Error, ErrorKind};
+use crate::error::Error;
 
 /// An engine and the session that its scripts run in.
 pub struct Host {
@@ -198,13 +199,6 @@ fn connect(engine: &mut Engine, session: &Arc<Session>) {
 
 /// A script's text, or why it can't be read.
 pub fn read_script(path: &Path) -> Result<String, Error> {
-    let io = |error: std::io::Error| {
-        Error::new(ErrorKind::Io {
-            action: "read",
-            path: path.to_owned(),
-            reason: error.to_string(),
-        })
-    };
     if path.is_dir() {
         return Err(
             Error::other(format!("{} is a folder, not a script", path.display()))
@@ -213,12 +207,16 @@ pub fn read_script(path: &Path) -> Result<String, Error> {
     }
     let bytes = std::fs::read(path).map_err(|error| {
         if error.kind() == std::io::ErrorKind::NotFound {
-            not_found(path)
+            let error = not_found(path);
+            match error.hints().as_slice() {
+                [] => error.hint("check the path; `avec --help` tells how avec is called"),
+                _ => error,
+            }
         } else {
-            io(error)
+            Error::io("read", path, &error)
         }
     })?;
-    String::from_utf8(bytes).map_err(|error| {
+    let text = String::from_utf8(bytes).map_err(|error| {
         let at = error.utf8_error().valid_up_to();
         let line = 1 + error.as_bytes()[..at]
             .iter()
@@ -229,7 +227,37 @@ pub fn read_script(path: &Path) -> Result<String, Error> {
             path.display()
         ))
         .hint("save it as UTF-8")
-    })
+    })?;
+    // Some editors begin a file with a mark of its encoding.
+    let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
+    // `#!/usr/bin/env avec` is for the shell. An empty line is left, so that lines keep their numbers.
+    let text = match text.strip_prefix("#!") {
+        Some(rest) => rest.find('\n').map_or("", |end| &rest[end..]),
+        None => text,
+    };
+    // A comment that is never closed swallows the rest of the script without a word from rhai. It
+    // is there if it swallows even a bracket that fits nowhere.
+    let swallows = || Engine::new_raw().compile(format!("{text}\n)")).is_ok();
+    if let Some(last) = text.rfind("/*")
+        && swallows()
+    {
+        let start = scan(text)
+            .last()
+            .filter(|piece| piece.kind == Kind::Comment && piece.open)
+            .map_or(last, |piece| piece.range.start);
+        let line = 1 + text[..start].matches('\n').count();
+        let column = 1 + text[..start]
+            .chars()
+            .rev()
+            .take_while(|c| *c != '\n')
+            .count();
+        return Err(Error::other(format!(
+            "{}:{line}:{column}: this comment is never closed",
+            path.display()
+        ))
+        .hint("close it with */"));
+    }
+    Ok(text.to_owned())
 }
 
 fn not_found(path: &Path) -> Error {

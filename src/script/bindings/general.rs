@@ -25,7 +25,8 @@ pub mod functions {
     }
 
     /// A value as JSON on one line, with all digits. Numbers that are not finite become null,
-    /// tables arrays of rows.
+    /// tables arrays of rows, ranges arrays of their numbers. What is not data, such as a cache or
+    /// a function, is an error.
     ///
     /// ```rhai
     /// print(to_json(#{ a: [1, 2.5], b: "text" }));
