@@ -2,7 +2,7 @@
 
 use std::ops::{Range, RangeInclusive};
 
-use rhai::{Dynamic, FnPtr, INT, ImmutableString, Map};
+use rhai::{Blob, Dynamic, FnPtr, INT, ImmutableString, Map};
 use serde_json::{Number, Value};
 
 use super::bindings::completion_maps;
@@ -70,6 +70,9 @@ fn convert(value: &Dynamic, depth: usize) -> ScriptResult<Value> {
     }
     if let Some(fault) = value.clone().try_cast::<Fault>() {
         return Ok(Value::from(fault.to_string()));
+    }
+    if let Some(bytes) = value.read_lock::<Blob>() {
+        return Ok(bytes.iter().copied().map(Value::from).collect());
     }
     if let Some(range) = value.clone().try_cast::<Range<INT>>() {
         return range_json(range, value);

@@ -172,7 +172,10 @@ fn words(error: &EvalAltResult, script: &Script, reference: &Reference) -> (Stri
             format!("there is no variable `{name}`"),
             did_you_mean(name, &names_in(script.text)),
         ),
-        E::ErrorPropertyNotFound(name, _) => (format!("there is no property `{name}`"), none),
+        E::ErrorPropertyNotFound(name, _) => (
+            format!("there is no property `{name}`"),
+            vec!["map.keys() lists those that an object map has".into()],
+        ),
         E::ErrorFunctionNotFound(signature, _) => unknown_function(signature, reference),
         E::ErrorModuleNotFound(name, _) => (format!("there is no module `{name}`"), none),
         E::ErrorMismatchDataType(expected, found, _)

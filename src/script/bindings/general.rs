@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use rhai::Dynamic;
 use rhai::plugin::*;
+use rhai::{Dynamic, Map};
 
 use crate::script::fault::{Fault, IntoScript, ScriptResult};
 use crate::script::json;
@@ -34,6 +34,12 @@ pub mod functions {
     #[rhai_fn(return_raw)]
     pub fn to_json(value: Dynamic) -> ScriptResult<String> {
         json::to_json(&value)
+    }
+
+    // In place of rhai's own, which writes what is not data by the name of its type.
+    #[rhai_fn(name = "to_json", return_raw)]
+    pub fn map_to_json(value: Map) -> ScriptResult<String> {
+        json::to_json(&Dynamic::from(value))
     }
 
     /// Prints the list of all functions.

@@ -491,3 +491,28 @@ pub mod functions {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_completion_that_can_not_fit_says_what_to_lower() {
+        let too_large = ErrorKind::TooLarge {
+            what: "generating one completion".into(),
+            needed: 1_500_000_000_000,
+            available: 2_000_000_000,
+        };
+        let error = smaller(too_large.into(), "max_new_tokens");
+        assert_eq!(
+            error.message(),
+            "generating one completion would need 1.5 TB of memory, and 2.0 GB may be used"
+        );
+        assert_eq!(
+            error.hints(),
+            ["lower max_new_tokens, or shorten the prompt"]
+        );
+        let other = smaller(ErrorKind::EmptyPromptBatch.into(), "max_new_tokens");
+        assert_eq!(other.hints().len(), 1);
+    }
+}
