@@ -21,7 +21,7 @@ fn a_function_is_told_by_the_name_it_was_called_by() {
             1,
             r#"
 error: get_x_vector: there is no option named `coef`
- --> script.rhai:1:59
+ --> script.rhai:1:58
   |
 1 | get_x_vector(#{ prompt1: "a", prompt2: "b", act_name: 1, coef: 1 });
   |                                                          ^^^^

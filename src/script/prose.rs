@@ -415,7 +415,10 @@ fn not_writable(owner: &str, property: &str, reference: &Reference) -> (String, 
         .any(|form| form.ends_with(&format!(": {owner}.{property}")));
     if readable {
         return (
-            format!("`{property}` of a {owner} can only be read, not set"),
+            format!(
+                "`{property}` of {} can only be read, not set",
+                article(&owner)
+            ),
             vec![format!(
                 "keep a value of your own in a variable: let {property} = .."
             )],

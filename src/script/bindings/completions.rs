@@ -258,8 +258,8 @@ pub mod functions {
         generate(&ctx, "gen_using_activation_additions", options)
     }
 
-    /// Completes each prompt of a batch with the model: as it is, or under `activation_additions`
-    /// if some are given. The same as gen_using_activation_additions, by the name for the former.
+    /// Completes each prompt of a batch with the model as it is, or under `activation_additions` if
+    /// some are given. It does the same as gen_using_activation_additions.
     ///
     /// ```rhai
     /// let table = gen_using_model(#{ model: load_model("demo"), prompt_batch: ["I think"], tokens_to_generate: 5 });
