@@ -129,6 +129,13 @@ pub enum ErrorKind {
         expected: Vec<usize>,
         path: String,
     },
+    /// The weights have another number of layers than the configuration says.
+    LayersDiffer {
+        n_layer: usize,
+        config: String,
+        found: usize,
+        weights: String,
+    },
     Device {
         name: String,
         reason: String,
@@ -170,6 +177,27 @@ impl Error {
         Self::new(ErrorKind::Other {
             message: message.into(),
         })
+    }
+
+    /// The operating system refused a file; `action` reads "read" or the like.
+    pub fn io(action: &'static str, path: impl Into<PathBuf>, error: &std::io::Error) -> Self {
+        use std::io::ErrorKind as Io;
+        let path = path.into();
+        // "Permission denied (os error 13)": the number tells nobody anything.
+        let reason = error.to_string();
+        let reason = reason.split(" (os error").next().unwrap_or(&reason);
+        let hint = match error.kind() {
+            Io::PermissionDenied => "check the permissions of the file and of its folders",
+            Io::NotFound => "check the path",
+            Io::IsADirectory => "name a file: this is a folder",
+            _ => "check that the file can be read by other programs",
+        };
+        Self::new(ErrorKind::Io {
+            action,
+            path,
+            reason: reason.to_owned(),
+        })
+        .hint(hint)
     }
 
     pub fn invalid(
@@ -352,6 +380,16 @@ impl fmt::Display for ErrorKind {
                 f,
                 "tensor `{name}` in {path} has shape {found:?}, but the configuration asks for {expected:?}"
             ),
+            Self::LayersDiffer {
+                n_layer,
+                config,
+                found,
+                weights,
+            } => write!(
+                f,
+                "n_layer is {n_layer} in {config}, but {weights} has the tensors of {}",
+                count(*found, "layer")
+            ),
             Self::Device { name, reason } => write!(f, "can't use device `{name}`: {reason}"),
             Self::Io {
                 action,
@@ -382,6 +420,21 @@ impl ErrorKind {
             Self::PromptXorTokens { .. } => vec![
                 "write ActivationAddition(#{ prompt: \"Love\", coeff: 5, act_name: 6 })".into(),
             ],
+            Self::TokenOutOfRange { .. } => {
+                vec!["m.to_tokens(\"..\") gives the ids of a text".into()]
+            }
+            Self::NotOneToken { tokens, .. } if tokens.is_empty() => {
+                vec!["give a text of at least one character".into()]
+            }
+            Self::NotOneToken { .. } => vec![
+                "use one of its tokens; a word within a text is another token than at its start: \" Love\", \"Love\"".into(),
+            ],
+            Self::MissingTensor { .. } => vec![
+                "the weights are incomplete or not those of a GPT-2 model: copy or download them again".into(),
+            ],
+            Self::LayersDiffer { .. } | Self::TensorShape { .. } => {
+                vec!["config.json and the weights belong to different models".into()]
+            }
             Self::PromptTooLong { .. } => vec!["shorten the prompt".into()],
             Self::ContextExceeded { prompt, n_ctx, .. } => vec![match n_ctx.checked_sub(*prompt) {
                 Some(room) if room > 0 => format!("at most {room} new tokens fit"),
@@ -446,6 +499,30 @@ pub fn bytes(n: u64) -> String {
     }
 }
 
+/// What is wrong with a text that should be JSON, in plain words.
+pub fn not_json(error: &serde_json::Error) -> String {
+    if error.is_eof() {
+        return "it isn't whole: the JSON ends in the middle of something".into();
+    }
+    format!(
+        "it isn't valid JSON at line {}, column {}",
+        error.line(),
+        error.column()
+    )
+}
+
+/// What a piece of JSON is, in plain words.
+pub fn json_kind(value: &serde_json::Value) -> &'static str {
+    match value {
+        serde_json::Value::Null => "null",
+        serde_json::Value::Bool(_) => "true or false",
+        serde_json::Value::Number(_) => "a number",
+        serde_json::Value::String(_) => "a text",
+        serde_json::Value::Array(_) => "a list",
+        serde_json::Value::Object(_) => "an object",
+    }
+}
+
 fn quoted(tokens: &[String]) -> String {
     let texts: Vec<String> = tokens.iter().map(|token| format!("{token:?}")).collect();
     format!("[{}]", texts.join(", "))
@@ -463,6 +540,27 @@ mod tests {
         assert_eq!(
             error.to_string(),
             "running the sweep: generating: the prompt batch is empty"
+        );
+    }
+
+    #[test]
+    fn refusals_of_the_system_say_what_to_do() {
+        let told = |kind: std::io::ErrorKind| {
+            let error = Error::io("read", "a/b", &std::io::Error::from(kind));
+            (error.message(), error.hints())
+        };
+        assert_eq!(
+            told(std::io::ErrorKind::PermissionDenied),
+            (
+                "can't read a/b: permission denied".into(),
+                vec!["check the permissions of the file and of its folders".into()]
+            )
+        );
+        let numbered = Error::io("read", "a", &std::io::Error::from_raw_os_error(13));
+        assert!(!numbered.message().contains("os error"), "{numbered}");
+        assert_eq!(
+            told(std::io::ErrorKind::NotFound).1,
+            ["check the path".to_owned()]
         );
     }
 

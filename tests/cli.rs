@@ -106,6 +106,17 @@ fn options_stand_before_or_after_the_command() {
     );
 }
 
+#[test]
+fn standard_input_is_read_as_files_are() {
+    let read = |text: &str| Program::new(["-"]).stdin(text);
+    assert_eq!(read("\u{feff}print(1);").succeeds(), "1\n");
+    assert_eq!(read("#!/usr/bin/env avec\nprint(1);").succeeds(), "1\n");
+    read("print(1); /* and so on").fails(
+        1,
+        "error: standard input:1:11: this comment is never closed\n  = help: close it with */",
+    );
+}
+
 /// What can't be written is told, wherever it is noticed.
 #[cfg(target_os = "linux")]
 #[test]
@@ -249,6 +260,38 @@ fn json_has_all_digits_and_no_surprises() {
 }
 
 #[test]
+fn json_of_ranges_bytes_and_caught_errors() {
+    let script = r#"
+        print(to_json(0..3));
+        print(to_json([0..=2, 5..2]));
+        print(to_json(#{ a: 1..3, b: blob(2, 7) }));
+        try { load_model("dmo"); } catch (e) { print(to_json(#{ e: e })); }
+    "#;
+    assert_eq!(
+        Program::script(script).succeeds(),
+        "[0,1,2]\n[[0,1,2],[]]\n{\"a\":[1,2],\"b\":[7,7]}\n{\"e\":\"there is no model `dmo`\"}\n"
+    );
+}
+
+/// Both names take the same options, and what is steered by one is steered by the other.
+#[test]
+fn gen_using_model_steers_if_it_is_told_to() {
+    let script = r#"
+        let m = load_model("demo");
+        let x = x_vector(#{ prompt1: "Love", prompt2: "Hate", coeff: 5, act_name: 1 });
+        let options = #{ model: m, prompt_batch: ["I hate you because"], tokens_to_generate: 6 };
+        let plain = to_json(gen_using_model(options));
+        options.activation_additions = x;
+        let steered = to_json(gen_using_model(options));
+        print(plain == steered);
+        print(steered == to_json(gen_using_activation_additions(options)));
+        options.activation_additions = [];
+        print(plain == to_json(gen_using_activation_additions(options)));
+    "#;
+    assert_eq!(Program::script(script).succeeds(), "false\ntrue\ntrue\n");
+}
+
+#[test]
 fn tensors_calculate() {
     let script = r#"
         let t = load_model("demo").run_with_cache("I think", "resid_pre0")["resid_pre0"];
@@ -362,6 +405,15 @@ fn lone_additions_are_warned_of_once() {
     );
     let pair = "x_vector(#{ prompt1: \"Love\", prompt2: \"Hate\", coeff: 3, act_name: 1 })";
     assert!(run(pair).is_empty());
+    let parts = |last: &str| {
+        let part = |coeff: &str| {
+            format!("ActivationAddition(#{{ prompt: \"Love\", coeff: {coeff}, act_name: 1 }})")
+        };
+        format!("[{}, {}, {}]", part("0.1"), part("0.2"), part(last))
+    };
+    // What binary fractions leave of 0.1 + 0.2 - 0.3 is nothing.
+    assert!(run(&parts("-0.3")).is_empty());
+    assert!(run(&parts("0.3"))[0].contains("(their coefficients sum to 0.6)"));
 }
 
 #[test]

@@ -2,6 +2,9 @@
 
 mod support;
 
+use std::collections::{BTreeMap, HashMap};
+
+use candle_core::{DType, Device, Tensor};
 use support::{Program, tiny_folder};
 
 /// A script that loads the demo model and then does `line`, which is its second line.
@@ -52,6 +55,22 @@ fn a_tensor_that_can_not_fit_is_refused() {
 fn deep_values_do_not_end_the_program() {
     let script = "let a = []; for i in 0..8000 { a = [a]; } print(a.to_string().len());";
     assert_eq!(Program::script(script).succeeds(), "16002\n");
+}
+
+#[test]
+fn a_function_is_told_by_the_name_it_was_called_by() {
+    Program::script("get_x_vector(#{ prompt1: \"a\", prompt2: \"b\", act_name: 1, coef: 1 });")
+        .fails(
+            1,
+            r#"
+error: get_x_vector: there is no option named `coef`
+ --> script.rhai:1:58
+  |
+1 | get_x_vector(#{ prompt1: "a", prompt2: "b", act_name: 1, coef: 1 });
+  |                                                          ^^^^
+  = help: did you mean `coeff`?
+"#,
+        );
 }
 
 #[test]
@@ -137,6 +156,20 @@ error: `temperature` must be 0 or more, but it is NaN
   |
 3 | model.generate("a", #{ temperature: nan });
   |                                     ^^^
+"#,
+    );
+}
+
+#[test]
+fn top_p_that_is_no_number() {
+    demo("let nan = 0.0 / 0.0;\nmodel.generate(\"a\", #{ top_p: nan });").fails(
+        1,
+        r#"
+error: `top_p` must be above 0 and at most 1, but it is NaN
+ --> script.rhai:3:31
+  |
+3 | model.generate("a", #{ top_p: nan });
+  |                               ^^^
 "#,
     );
 }
@@ -302,6 +335,29 @@ error: an addition can't be made at blocks.1.attn.hook_pattern: steering needs a
     );
 }
 
+#[test]
+fn a_wrong_place_for_magnitudes() {
+    for (name, whole) in [
+        ("k0", "blocks.0.attn.hook_k"),
+        ("attn0", "blocks.0.attn.hook_pattern"),
+        ("scale1ln1", "blocks.1.ln1.hook_scale"),
+    ] {
+        demo(&format!("prompt_magnitudes(\"I think\", model, \"{name}\");")).fails(
+            1,
+            &format!(
+                r#"
+error: magnitudes can't be taken at {whole}: they need an activation of shape [batch, pos, d_model]
+ --> script.rhai:2:1
+  |
+2 | prompt_magnitudes("I think", model, "{name}");
+  | ^^^^^^^^^^^^^^^^^
+  = help: take them at hook_resid_pre, hook_resid_mid, hook_resid_post, hook_attn_out, hook_mlp_out, hook_embed or hook_pos_embed
+"#
+            ),
+        );
+    }
+}
+
 // ------------------------------------------------------------------ prompts and additions
 
 #[test]
@@ -358,6 +414,7 @@ error: token id 99999 is out of range: the vocabulary has ids 0 to 1535
   |
 2 | model.logits([1, 99999]);
   |       ^^^^^^
+  = help: m.to_tokens("..") gives the ids of a text
 "#,
     );
     demo("model.logits([-1]);").fails(
@@ -378,6 +435,48 @@ error: token id 5000 is out of range: the vocabulary has ids 0 to 1535
   |
 2 | x_vector(#{ prompt1: "Love you", prompt2: "a", coeff: 1, act_name: 1, model: model, pad_method: "tokens_right", custom_pad_id: 5000 });
   |                                                                                                                                ^^^^
+  = help: m.to_tokens("..") gives the ids of a text
+"#,
+    );
+}
+
+#[test]
+fn tokens_of_an_addition_out_of_range() {
+    demo("let a = ActivationAddition(#{ tokens: [0, 9999], coeff: 1, act_name: 1 });\ngen_using_activation_additions(#{ model: model, prompt_batch: [\"I think\"], activation_additions: a });").fails(
+        1,
+        r#"
+error: token id 9999 is out of range: the vocabulary has ids 0 to 1535
+ --> script.rhai:3:1
+  |
+3 | gen_using_activation_additions(#{ model: model, prompt_batch: ["I think"], activation_additions: a });
+  | ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+  = help: m.to_tokens("..") gives the ids of a text
+"#,
+    );
+}
+
+#[test]
+fn no_tokens_at_all() {
+    demo("model.logits([]);").fails(
+        1,
+        r#"
+error: `input` must have at least one token id, but it is []
+ --> script.rhai:2:7
+  |
+2 | model.logits([]);
+  |       ^^^^^^
+  = help: give ids as m.to_tokens("..") gives them: BOS first
+"#,
+    );
+    demo("ActivationAddition(#{ tokens: [], coeff: 1, act_name: 1 });").fails(
+        1,
+        r#"
+error: `tokens` must have at least one token id, but it is []
+ --> script.rhai:2:31
+  |
+2 | ActivationAddition(#{ tokens: [], coeff: 1, act_name: 1 });
+  |                               ^
+  = help: give ids as m.to_tokens("..") gives them: BOS first
 "#,
     );
 }
@@ -418,6 +517,18 @@ error: "Love and" is not one token but 2: ["Love", " and"]
   |
 2 | model.to_single_token("Love and");
   |       ^^^^^^^^^^^^^^^
+  = help: use one of its tokens; a word within a text is another token than at its start: " Love", "Love"
+"#,
+    );
+    demo("model.to_single_token(\"\");").fails(
+        1,
+        r#"
+error: "" is not one token but 0: []
+ --> script.rhai:2:7
+  |
+2 | model.to_single_token("");
+  |       ^^^^^^^^^^^^^^^
+  = help: give a text of at least one character
 "#,
     );
 }
@@ -589,6 +700,7 @@ error: there is no index 5: the array has 2 elements, 0 to 1
   |
 2 | print(a[5]);
   |         ^
+  = help: a[0] is the first and a[-1] the last
 "#,
     );
     Program::script("throw \"this is the script's own\";").fails(
@@ -620,6 +732,7 @@ error: there is no index 5: the first axis of shape [1, 2, 1536] has length 1
   |
 2 | print(model.logits("I")[5]);
   |                        ^
+  = help: t[0] is the first and t[-1] the last; t[0][1] goes on to the next axis
 "#,
     );
 }
@@ -628,6 +741,205 @@ error: there is no index 5: the first axis of shape [1, 2, 1536] has length 1
 fn errors_can_be_caught_and_read() {
     let out = Program::script("try { load_model(\"dmo\"); } catch (e) { print(e); }").succeeds();
     assert_eq!(out, "there is no model `dmo`\n");
+}
+
+#[test]
+fn indices_that_are_not_there() {
+    for (script, column, message, hint) in [
+        (
+            "[][0];",
+            4,
+            "there is no index 0: the array is empty",
+            "ask a.is_empty() first",
+        ),
+        (
+            "\"abc\"[9];",
+            7,
+            "there is no index 9: the string has 3 characters",
+            "s[0] is the first and s[-1] the last",
+        ),
+        (
+            "\"\"[0];",
+            4,
+            "there is no index 0: the string has 0 characters",
+            "ask s.is_empty() first",
+        ),
+        (
+            "let a = #{}; a.b;",
+            16,
+            "there is no property `b`",
+            "map.keys() lists those that an object map has",
+        ),
+        (
+            "true[0];",
+            5,
+            "a value of type bool can't be indexed like this",
+            "arrays, strings, object maps, tensors and caches can be indexed",
+        ),
+    ] {
+        let caret = " ".repeat(column - 1);
+        Program::script(script).fails(
+            1,
+            &format!("error: {message}\n --> script.rhai:1:{column}\n  |\n1 | {script}\n  | {caret}^\n  = help: {hint}"),
+        );
+    }
+    demo("model.logits(\"I\")[\"x\"];").fails(
+        1,
+        r#"
+error: a value of type Tensor can't be indexed like this
+ --> script.rhai:2:18
+  |
+2 | model.logits("I")["x"];
+  |                  ^
+  = help: an index is an integer: x[0], x[-1]
+"#,
+    );
+    demo("model.run_with_cache(\"I\", \"k0\")[true];").fails(
+        1,
+        r#"
+error: a cache is indexed with a hook point's name, not with true
+ --> script.rhai:2:32
+  |
+2 | model.run_with_cache("I", "k0")[true];
+  |                                ^
+  = help: cache.names() lists those it holds
+"#,
+    );
+}
+
+#[test]
+fn methods_and_functions_taken_for_properties() {
+    demo("model.logits;").fails(
+        1,
+        r#"
+error: `logits` is a method of Model, not a property
+ --> script.rhai:2:7
+  |
+2 | model.logits;
+  |       ^^^^^^
+  = help: call it: .logits(text)
+"#,
+    );
+    demo("model.shape;").fails(
+        1,
+        r#"
+error: a value of type Model has no property `shape`
+ --> script.rhai:2:7
+  |
+2 | model.shape;
+  |       ^^^^^
+  = help: `shape` is a property of Tensor
+"#,
+    );
+    demo("model.x_vector;").fails(
+        1,
+        r#"
+error: a value of type Model has no property `x_vector`
+ --> script.rhai:2:7
+  |
+2 | model.x_vector;
+  |       ^^^^^^^^
+  = help: `x_vector` is a function: x_vector(options: object map) -> array
+"#,
+    );
+}
+
+#[test]
+fn properties_that_can_not_be_set() {
+    Program::script("let x = 3;\nx.y = 3;").fails(
+        1,
+        r#"
+error: a value of type integer has no property `y` to set
+ --> script.rhai:2:3
+  |
+2 | x.y = 3;
+  |   ^
+  = help: only object maps take new properties: let x = #{}; x.y = 1
+"#,
+    );
+    demo("model.name = \"x\";").fails(
+        1,
+        r#"
+error: `name` of a Model can only be read, not set
+ --> script.rhai:2:7
+  |
+2 | model.name = "x";
+  |       ^^^^
+  = help: keep a value of your own in a variable: let name = ..
+"#,
+    );
+}
+
+#[test]
+fn calls_that_fit_no_form() {
+    Program::script("load_model(\"demo\", 5);").fails(
+        1,
+        r#"
+error: `load_model` can't be called with (string, integer)
+ --> script.rhai:1:1
+  |
+1 | load_model("demo", 5);
+  | ^^^^^^^^^^
+  = help: it is load_model(id: string) -> Model
+  = help: it is load_model(id: string, options: object map) -> Model
+"#,
+    );
+    Program::script("param(\"x\");").fails(
+        1,
+        r#"
+error: `param` can't be called with (string)
+ --> script.rhai:1:1
+  |
+1 | param("x");
+  | ^^^^^
+  = help: it is param(name: string, default: any) -> any
+"#,
+    );
+}
+
+#[test]
+fn values_that_a_script_throws() {
+    for (thrown, told) in [
+        ("3", "the script threw 3"),
+        ("[1, \"a\"]", "the script threw [1, \"a\"]"),
+        ("()", "the script threw an error"),
+    ] {
+        let script = format!("throw {thrown};");
+        Program::script(&script).fails(
+            1,
+            &format!("error: {told}\n --> script.rhai:1:1\n  |\n1 | {script}\n  | ^^^^^"),
+        );
+    }
+}
+
+#[test]
+fn values_that_have_no_json_form() {
+    let at = |script: &str, message: &str, hint: &str| {
+        demo(script).fails(
+            1,
+            &format!("error: {message}\n --> script.rhai:2:1\n  |\n2 | {script}\n  | ^^^^^^^\n  = help: {hint}"),
+        );
+    };
+    at(
+        "to_json(model.run_with_cache(\"I\", \"k0\"));",
+        "a cache of activations has no JSON form",
+        "take an activation out of it: cache[\"resid_pre1\"].to_array()",
+    );
+    at(
+        "to_json(#{ a: [|x| x] });",
+        "a function has no JSON form",
+        "call it and take its result",
+    );
+    at(
+        "to_json(timestamp());",
+        "a timestamp has no JSON form",
+        "take the seconds since then: t.elapsed",
+    );
+    at(
+        "to_json(0..1000000000000);",
+        "the range 0..1000000000000 has no JSON form",
+        "write its ends: [start, end]",
+    );
 }
 
 // ------------------------------------------------------------------ scripts and parameters
@@ -640,6 +952,10 @@ fn scripts_that_can_not_be_read() {
             1,
             "error: there is no script love_hat.rhai\n  = help: did you mean love_hate.rhai?",
         );
+    Program::new(["other.rhai"]).fails(
+        1,
+        "error: there is no script other.rhai\n  = help: check the path; `avec --help` tells how avec is called",
+    );
     Program::new(["."]).fails(
         1,
         "error: . is a folder, not a script\n  = help: name a .rhai file",
@@ -650,6 +966,40 @@ fn scripts_that_can_not_be_read() {
             1,
             "error: a.rhai is not text: line 2 is not UTF-8\n  = help: save it as UTF-8",
         );
+}
+
+#[test]
+fn comments_that_are_never_closed() {
+    Program::script("let a = 1;\nprint(a); /* /* inner */\nprint(2);").fails(
+        1,
+        "error: script.rhai:2:11: this comment is never closed\n  = help: close it with */",
+    );
+    let closed = "/* a /* b */ c */ print(\"/*\"); print(`/* ${1 + 1}`); // /*\n";
+    assert_eq!(Program::script(closed).succeeds(), "/*\n/* 2\n");
+}
+
+#[test]
+fn marks_before_a_script_are_not_part_of_it() {
+    for start in [
+        "\u{feff}",
+        "#!/usr/bin/env avec\n",
+        "\u{feff}#!/bin/avec\r\n",
+    ] {
+        let lines = start.matches('\n').count();
+        let script = format!("{start}//! Title\nprint(1);\nthrow 2;\n");
+        let ran = Program::script(&script).run();
+        assert_eq!(ran.stdout, "1\n");
+        assert_eq!(
+            ran.stderr.trim_end(),
+            format!(
+                "error: the script threw 2\n --> script.rhai:{0}:1\n  |\n{0} | throw 2;\n  | ^^^^^",
+                lines + 3
+            )
+        );
+        let info = Program::new(["info", "a.rhai"]).file("a.rhai", &script);
+        assert_eq!(info.succeeds(), "Title\n");
+    }
+    assert_eq!(Program::script("#!/usr/bin/env avec").succeeds(), "");
 }
 
 #[test]
@@ -775,8 +1125,19 @@ fn configurations_that_do_not_fit() {
     .fails(
         1,
         &at_load(
-            "loading ./m: ./m/model.safetensors has no tensor `h.3.ln_1.weight`",
-            &[],
+            "loading ./m: n_layer is 4 in ./m/config.json, but ./m/model.safetensors has the tensors of 3 layers",
+            &["config.json and the weights belong to different models"],
+        ),
+    );
+    // Not a model of two layers, though all of their tensors are there.
+    changed("config.json", |c| {
+        replaced(c, "\"n_layer\": 3", "\"n_layer\": 2")
+    })
+    .fails(
+        1,
+        &at_load(
+            "loading ./m: n_layer is 2 in ./m/config.json, but ./m/model.safetensors has the tensors of 3 layers",
+            &["config.json and the weights belong to different models"],
         ),
     );
     changed("config.json", |c| replaced(c, "\"model_type\": \"gpt2\"", "\"model_type\": \"llama\"")).fails(
@@ -789,8 +1150,40 @@ fn configurations_that_do_not_fit() {
     changed("config.json", |_| b"{".to_vec()).fails(
         1,
         &at_load(
-            "loading ./m: can't read the configuration in ./m/config.json: EOF while parsing an object at line 1 column 1",
-            &[],
+            "loading ./m: can't read the configuration in ./m/config.json: it isn't whole: the JSON ends in the middle of something",
+            &["use the config.json that the model was published with"],
+        ),
+    );
+    for (contents, reason) in [
+        ("[]", "it holds a list, not a JSON object"),
+        (
+            "{\n  \"n_layer\" 3\n}",
+            "it isn't valid JSON at line 2, column 13",
+        ),
+    ] {
+        changed("config.json", |_| contents.into()).fails(
+            1,
+            &at_load(
+                &format!("loading ./m: can't read the configuration in ./m/config.json: {reason}"),
+                &["use the config.json that the model was published with"],
+            ),
+        );
+    }
+    changed("config.json", |c| {
+        replaced(c, "\"n_head\": 4", "\"n_head\": null")
+    })
+    .fails(
+        1,
+        &at_load(
+            "loading ./m: can't read the configuration in ./m/config.json: it has no n_head",
+            &["use the config.json that the model was published with"],
+        ),
+    );
+    changed("config.json", |c| replaced(c, "gelu_new", "relu")).fails(
+        1,
+        &at_load(
+            "loading ./m: can't read the configuration in ./m/config.json: activation_function is \"relu\", and avec knows gelu_new",
+            &["such a model can't be run here: its results would be wrong"],
         ),
     );
     // Sizes that no machine has are refused before anything of them is allocated.
@@ -820,6 +1213,13 @@ fn broken_weights() {
             &[hint],
         ),
     );
+    changed("model.safetensors", |_| Vec::new()).fails(
+        1,
+        &at_load(
+            "loading ./m: can't read the weights in ./m/model.safetensors: it is empty",
+            &[hint],
+        ),
+    );
     changed("model.safetensors", |mut w| {
         w[..8].copy_from_slice(&u64::MAX.to_le_bytes());
         w
@@ -838,10 +1238,39 @@ fn broken_tokenizers() {
     changed("tokenizer.json", |_| b"[]".to_vec()).fails(
         1,
         &at_load(
-            "loading ./m: can't read the tokenizer in ./m/tokenizer.json: invalid type: sequence, expected struct Tokenizer at line 1 column 2",
-            &[],
+            "loading ./m: can't read the tokenizer in ./m/tokenizer.json: it holds a list, not a JSON object",
+            &[AGAIN],
         ),
     );
+    changed("tokenizer.json", |t| t[..t.len() / 2].to_vec()).fails(
+        1,
+        &at_load(
+            "loading ./m: can't read the tokenizer in ./m/tokenizer.json: it isn't whole: the JSON ends in the middle of something",
+            &[AGAIN],
+        ),
+    );
+    changed("tokenizer.json", |_| b"{\"version\": \"1.0\", \"model\": {\"type\": 3}}".to_vec()).fails(
+        1,
+        &at_load(
+            "loading ./m: can't read the tokenizer in ./m/tokenizer.json: it is JSON, but it doesn't describe a tokenizer",
+            &[AGAIN],
+        ),
+    );
+    for (vocab, reason) in [
+        ("[1]", "it isn't a JSON object of tokens and their ids"),
+        ("{\"a\" 0}", "it isn't valid JSON at line 1, column 6"),
+    ] {
+        without("tokenizer.json")
+            .file("m/vocab.json", vocab)
+            .file("m/merges.txt", "")
+            .fails(
+                1,
+                &at_load(
+                    &format!("loading ./m: can't read the tokenizer in ./m/vocab.json: {reason}"),
+                    &[AGAIN],
+                ),
+            );
+    }
     without("tokenizer.json")
         .file("m/vocab.json", "{\"a\": 0, \"b\": 1}")
         .file("m/merges.txt", "#version: 0.2\na b c\n")
@@ -849,10 +1278,12 @@ fn broken_tokenizers() {
             1,
             &at_load(
                 "loading ./m: can't read the tokenizer in ./m/merges.txt: line 2 is not two parts: \"a b c\"",
-                &[],
+                &[AGAIN],
             ),
         );
 }
+
+const AGAIN: &str = "copy or download it again, from the model that the weights are of";
 
 #[test]
 fn shards_outside_of_the_folder() {
@@ -865,7 +1296,273 @@ fn shards_outside_of_the_folder() {
             1,
             &at_load(
                 "can't read the list of shards in ./m/model.safetensors.index.json: \"../other.safetensors\" is not a file of this folder",
-                &[],
+                &["copy or download it again, with the shards that it lists"],
             ),
         );
+}
+
+#[test]
+fn lists_of_shards_that_make_no_sense() {
+    for (index, reason) in [
+        (
+            "",
+            "it isn't whole: the JSON ends in the middle of something",
+        ),
+        ("[}", "it isn't valid JSON at line 1, column 2"),
+        (
+            "{}",
+            "it has no weight_map that names a file for each tensor",
+        ),
+        ("{\"weight_map\": {}}", "it lists none"),
+    ] {
+        without("model.safetensors")
+            .file("m/model.safetensors.index.json", index)
+            .fails(
+                1,
+                &at_load(
+                    &format!("can't read the list of shards in ./m/model.safetensors.index.json: {reason}"),
+                    &["copy or download it again, with the shards that it lists"],
+                ),
+            );
+    }
+}
+
+/// The tiny model's tensors, changed and written as the shards that `shard` names.
+fn sharded(
+    change: impl Fn(&mut HashMap<String, Tensor>),
+    shard: impl Fn(&str) -> &'static str,
+) -> Program {
+    let path = tiny_folder().join("model.safetensors");
+    let mut tensors = candle_core::safetensors::load(path, &Device::Cpu).unwrap();
+    change(&mut tensors);
+    let program = without("model.safetensors");
+    let mut shards: BTreeMap<&str, HashMap<String, Tensor>> = BTreeMap::new();
+    let mut map = BTreeMap::new();
+    for (name, tensor) in tensors {
+        map.insert(name.clone(), shard(&name));
+        shards.entry(shard(&name)).or_default().insert(name, tensor);
+    }
+    for (shard, tensors) in shards {
+        let path = program.folder.path().join("m").join(shard);
+        candle_core::safetensors::save(&tensors, path).unwrap();
+    }
+    let index = serde_json::json!({ "weight_map": map }).to_string();
+    program.file("m/model.safetensors.index.json", index)
+}
+
+fn halves(name: &str) -> &'static str {
+    if name.starts_with("h.") {
+        "a.safetensors"
+    } else {
+        "b.safetensors"
+    }
+}
+
+#[test]
+fn shards_that_are_missing_or_cut() {
+    let whole = sharded(|_| {}, halves);
+    assert_eq!(whole.succeeds(), "");
+    let shard = whole.folder.path().join("m/b.safetensors");
+    let contents = std::fs::read(&shard).unwrap();
+    std::fs::write(&shard, &contents[..contents.len() - 8]).unwrap();
+    whole.fails(
+        1,
+        &at_load(
+            "loading ./m: can't read the weights in ./m/b.safetensors: incomplete metadata, file not fully covered",
+            &["the file may be cut short or damaged: copy or download it again"],
+        ),
+    );
+    std::fs::remove_file(&shard).unwrap();
+    whole.fails(
+        1,
+        &at_load(
+            "the folder ./m has no b.safetensors",
+            &["model.safetensors.index.json lists it as a shard: copy or download it too"],
+        ),
+    );
+}
+
+#[test]
+fn tensors_that_are_missing_or_of_another_type() {
+    let missing =
+        "the weights are incomplete or not those of a GPT-2 model: copy or download them again";
+    let one = |_: &str| "a.safetensors";
+    sharded(
+        |tensors| {
+            tensors.remove("h.1.mlp.c_fc.bias");
+        },
+        one,
+    )
+    .fails(
+        1,
+        &at_load(
+            "loading ./m: ./m/a.safetensors has no tensor `h.1.mlp.c_fc.bias`",
+            &[missing],
+        ),
+    );
+    // Nothing in it is of GPT-2.
+    sharded(
+        |tensors| {
+            let tensor = tensors["ln_f.bias"].clone();
+            *tensors = HashMap::from([("model.norm.weight".to_owned(), tensor)]);
+        },
+        one,
+    )
+    .fails(
+        1,
+        &at_load(
+            "loading ./m: ./m/a.safetensors has no tensor `ln_f.weight`",
+            &[missing],
+        ),
+    );
+    for (dtype, name) in [(DType::F64, "F64"), (DType::I64, "I64")] {
+        sharded(
+            |tensors| {
+                for tensor in tensors.values_mut() {
+                    *tensor = tensor.to_dtype(dtype).unwrap();
+                }
+            },
+            one,
+        )
+        .fails(
+            1,
+            &at_load(
+                &format!("loading ./m: can't read the weights in ./m/a.safetensors: tensor `ln_f.weight` has type {name}, and avec reads F32, F16 and BF16"),
+                &["convert them in Python: model.float().save_pretrained(\"folder\")"],
+            ),
+        );
+    }
+}
+
+#[test]
+fn a_folder_in_place_of_a_file() {
+    for name in ["config.json", "tokenizer.json", "model.safetensors"] {
+        without(name).file(&format!("m/{name}/x"), "").fails(
+            1,
+            &at_load(
+                &format!("./m/{name} is a folder, and it must be a file"),
+                &["a model folder has config.json, tokenizer.json and model.safetensors as files"],
+            ),
+        );
+    }
+    Program::script("load_model(\"./m\");").file("m", "").fails(
+        1,
+        &at_load(
+            "./m is a file, and a model is a folder",
+            &["name the folder that holds config.json"],
+        ),
+    );
+}
+
+/// Root reads whatever it likes, so as root there is nothing to see here; how the system's refusal
+/// is told is held by unit tests of `Error::io` and of the store's folders.
+#[cfg(unix)]
+#[test]
+fn files_that_may_not_be_read() {
+    use std::os::unix::fs::PermissionsExt;
+    let hint = "check the permissions of the file and of its folders";
+    let close = |program: &Program, name: &str| {
+        let path = program.folder.path().join(name);
+        let mode = std::fs::Permissions::from_mode(0o000);
+        std::fs::set_permissions(&path, mode).unwrap();
+        std::fs::read_dir(&path).is_err() && std::fs::read(&path).is_err()
+    };
+    let script = Program::new(["u.rhai"]).file("u.rhai", "print(1);");
+    if !close(&script, "u.rhai") {
+        eprintln!("skipped: this user may read everything");
+        return;
+    }
+    script.fails(
+        1,
+        &format!("error: can't read u.rhai: Permission denied\n  = help: {hint}"),
+    );
+    for name in ["config.json", "tokenizer.json", "model.safetensors"] {
+        let program = folder(|_, contents| Some(contents));
+        close(&program, &format!("m/{name}"));
+        program.fails(
+            1,
+            &at_load(
+                &format!("loading ./m: can't read ./m/{name}: Permission denied"),
+                &[hint],
+            ),
+        );
+    }
+    let program = folder(|_, contents| Some(contents));
+    close(&program, "m");
+    program.fails(
+        1,
+        &at_load("can't read ./m/config.json: Permission denied", &[hint]),
+    );
+    let mode = std::fs::Permissions::from_mode(0o700);
+    std::fs::set_permissions(program.folder.path().join("m"), mode).unwrap();
+}
+
+#[test]
+fn several_end_tokens_are_as_good_as_one() {
+    changed("config.json", |c| {
+        let text = String::from_utf8(c).unwrap();
+        let mut config: serde_json::Value = serde_json::from_str(&text).unwrap();
+        let id = config["eos_token_id"].clone();
+        config["eos_token_id"] = serde_json::json!([id, 0]);
+        config["bos_token_id"] = serde_json::json!([id]);
+        config.to_string().into_bytes()
+    })
+    .succeeds();
+}
+
+// ------------------------------------------------------------------ memory
+
+/// How much is free differs from machine to machine and from moment to moment.
+fn without_the_free_memory(text: &str) -> String {
+    let Some((before, rest)) = text.split_once("of memory, and ") else {
+        return text.to_owned();
+    };
+    let after = rest
+        .split_once(" may be used")
+        .map_or("", |(_, after)| after);
+    format!("{before}of memory, and FREE may be used{after}")
+}
+
+#[test]
+fn weights_that_do_not_fit_into_memory() {
+    // A terabyte of embeddings, as a hole in a file.
+    let (rows, width) = (1u64 << 32, 64u64);
+    let size = 4 * rows * width;
+    let header = serde_json::json!({
+        "wte.weight": { "dtype": "F32", "shape": [rows, width], "data_offsets": [0, size] },
+    })
+    .to_string();
+    for (options, needed, hint) in [
+        (
+            "",
+            "1.1 TB",
+            "take a smaller model, or dtype: \"bf16\", which halves it",
+        ),
+        (
+            ", #{ dtype: \"bf16\" }",
+            "549.8 GB",
+            "take a smaller model, or end other programs",
+        ),
+    ] {
+        let script = format!("load_model(\"./m\"{options});");
+        let program = without("model.safetensors").file("script.rhai", &script);
+        let path = program.folder.path().join("m/model.safetensors");
+        let mut contents = (header.len() as u64).to_le_bytes().to_vec();
+        contents.extend(header.as_bytes());
+        std::fs::write(&path, &contents).unwrap();
+        let file = std::fs::OpenOptions::new().write(true).open(&path).unwrap();
+        if file.set_len(contents.len() as u64 + size).is_err() {
+            eprintln!("skipped: this file system has no files of that size");
+            return;
+        }
+        let ran = program.run();
+        assert_eq!(
+            without_the_free_memory(ran.stderr.trim_end()),
+            format!(
+                "error: loading ./m: the weights of ./m would need {needed} of memory, and FREE may be used\n \
+                 --> script.rhai:1:1\n  |\n1 | {script}\n  | ^^^^^^^^^^\n  = help: {hint}"
+            )
+        );
+        assert_eq!(ran.status, Some(1));
+    }
 }

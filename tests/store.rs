@@ -363,3 +363,63 @@ fn a_folder_is_a_model() {
     assert_eq!(Program::script(&script).succeeds(), "3\n");
     assert!(Path::new(&path).is_dir());
 }
+
+/// Nothing is asked of the network: the environment's hub does not answer.
+#[test]
+fn revisions_that_make_no_sense() {
+    let at_call = |id: &str, options: &str, message: &str, hint: &str| {
+        let script = format!("load_model(\"{id}\"{options});");
+        Program::script(&script)
+            .file("m/config.json", "{}")
+            .fails(
+                1,
+                &format!("error: {message}\n --> script.rhai:1:1\n  |\n1 | {script}\n  | ^^^^^^^^^^\n  = help: {hint}"),
+            );
+    };
+    let v2 = ", #{ revision: \"v2\" }";
+    at_call(
+        "demo",
+        v2,
+        "`demo` has no revision \"v2\": it is part of the program, and only models on the hub have revisions",
+        "leave out `revision`",
+    );
+    for folder in ["./m", "m"] {
+        at_call(
+            folder,
+            v2,
+            &format!(
+                "`{folder}` has no revision \"v2\": it is a folder, and only models on the hub have revisions"
+            ),
+            "leave out `revision`",
+        );
+    }
+    at_call(
+        "demo@v2",
+        "",
+        "`demo@v2` names a revision, and `demo` has none: it is part of the program",
+        "write \"demo\"",
+    );
+    at_call(
+        "gpt2@",
+        "",
+        "`gpt2@` names no revision after its @",
+        "write \"gpt2\", or a branch, tag or commit: \"gpt2@main\"",
+    );
+    at_call(
+        "org/name@v1",
+        v2,
+        "`org/name@v1` names revision v1, and the options name v2",
+        "name the revision once",
+    );
+    Program::script("load_model(\"gpt2\", #{ revision: \"\" });").fails(
+        1,
+        r#"
+error: `revision` must be a branch, a tag or a commit, but it is ""
+ --> script.rhai:1:33
+  |
+1 | load_model("gpt2", #{ revision: "" });
+  |                                 ^^
+  = help: leave it out for the newest state
+"#,
+    );
+}

@@ -14,9 +14,10 @@ pub fn steering_vec_magnitudes(
 ) -> Result<Vec<f32>> {
     let vectors = SteeringVector::compute(model, additions)?;
     let Some(first) = vectors.first() else {
-        return Err(Error::other(
-            "there are no additions to take the magnitude of",
-        ));
+        return Err(
+            Error::other("there are no additions to take the magnitude of")
+                .hint("make some with x_vector(#{ .. }) or ActivationAddition(#{ .. })"),
+        );
     };
     if let Some(other) = vectors.iter().find(|v| v.act_name != first.act_name) {
         return Err(Error::other(format!(
@@ -39,6 +40,13 @@ pub fn prompt_magnitudes(
     model: &HookedTransformer,
     act_name: HookName,
 ) -> Result<Vec<f32>> {
+    let act_name = act_name.check(model.config())?;
+    if !act_name.site.is_residual_width() {
+        return Err(Error::other(format!(
+            "magnitudes can't be taken at {act_name}: they need an activation of shape [batch, pos, d_model]"
+        ))
+        .hint("take them at hook_resid_pre, hook_resid_mid, hook_resid_post, hook_attn_out, hook_mlp_out, hook_embed or hook_pos_embed"));
+    }
     let tokens = model.to_tokens(prompt)?;
     let activations = model.activations(&[&tokens], &[act_name])?;
     norms(&activations[&act_name])

@@ -16,7 +16,7 @@ use crate::permissions::Permissions;
 use crate::profile::Profile;
 use crate::repl;
 use crate::report::{ColorChoice, Painter, TerminalProgress};
-use crate::script::{Host, Output, Params, Session, Stopped};
+use crate::script::{Host, Output, Params, Session, Stopped, script_text};
 
 /// A script or the program failed.
 const FAILED: u8 = 1;
@@ -201,9 +201,7 @@ fn run_script(run: &RunArgs, global: &GlobalArgs, profile: &Profile) -> Result<(
         std::io::stdin()
             .read_to_end(&mut bytes)
             .map_err(|error| Error::other(format!("can't read standard input: {error}")))?;
-        let text = String::from_utf8(bytes).map_err(|_| {
-            Error::other("standard input is not text in UTF-8").hint("save it as UTF-8")
-        })?;
+        let text = script_text(bytes, "standard input")?;
         return Ok(host.run_text("-", &text)?);
     }
     Ok(host.run_file(script)?)

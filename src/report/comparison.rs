@@ -17,7 +17,8 @@ pub struct Side {
     pub passages: Vec<Passage>,
 }
 
-/// Columns of passages, drawn as a table as wide as there is room.
+/// Columns of passages, drawn as a table as wide as the terminal. How wide that is, whoever looks at
+/// it has chosen, so there is no other limit.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ComparisonTable {
     pub sides: Vec<Side>,
@@ -25,8 +26,6 @@ pub struct ComparisonTable {
 
 /// Columns narrower than this are put one under the other instead.
 const NARROWEST: usize = 18;
-/// Lines longer than this are hard to read, however wide the terminal is.
-const WIDEST: usize = 100;
 
 #[derive(Clone, Copy, PartialEq)]
 enum Style {
@@ -44,7 +43,7 @@ impl ComparisonTable {
         if n > 1 && room < NARROWEST {
             return self.stacked(width, painter);
         }
-        let column = room.clamp(1, WIDEST);
+        let column = room.max(1);
         let rows = self.sides.iter().map(|side| side.passages.len()).max();
         let rule = |left: &str, middle: &str, right: &str| {
             let bars = vec!["─".repeat(column + 2); n];
@@ -211,6 +210,48 @@ mod tests {
         assert!(text.contains("\x1b[1mI hate you because\x1b[0m you"));
         assert!(text.contains("\x1b[2m<|endoftext|>\x1b[0m"));
         assert!(!text.contains("\x1b[31m!"));
+    }
+
+    #[test]
+    fn columns_are_as_wide_as_the_terminal_allows() {
+        for (width, sides) in [(160, 2), (301, 2), (300, 1)] {
+            let mut table = table();
+            table.sides.truncate(sides);
+            let lines = table.lines(width, Painter::plain());
+            // Columns of one width, so a line may be left over.
+            let wanted = width - (width - 1) % sides;
+            assert!(lines.iter().all(|line| display_width(line) == wanted));
+        }
+    }
+
+    #[test]
+    fn emoji_do_not_move_the_lines() {
+        let passage = |completion: &str| Passage {
+            prompt: "I ".into(),
+            completion: completion.into(),
+        };
+        let table = ComparisonTable {
+            sides: vec![Side {
+                title: "t".into(),
+                passages: vec![
+                    passage("\u{2764}\u{fe0f} you 1\u{fe0f}\u{20e3}"),
+                    passage("\u{1f468}\u{200d}\u{1f469}\u{200d}\u{1f467} e\u{301} 中文"),
+                ],
+            }],
+        };
+        assert_eq!(
+            table.lines(14, Painter::plain()).join("\n"),
+            "\
+┌────────────┐
+│ t          │
+├────────────┤
+│ I \u{2764}\u{fe0f} you   │
+│ 1\u{fe0f}\u{20e3}         │
+├────────────┤
+│ I \u{1f468}\u{200d}\u{1f469}\u{200d}\u{1f467} e\u{301}     │
+│ 中文       │
+└────────────┘"
+        );
     }
 
     #[test]

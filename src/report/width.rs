@@ -1,10 +1,14 @@
 //! How wide text is on a terminal, and breaking it into lines of a width.
+//!
+//! What a reader sees as one character, a grapheme cluster, may be several: a letter and its
+//! accents, a flag, a family. It is measured and kept as one.
 
-use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
+use unicode_segmentation::UnicodeSegmentation;
+use unicode_width::UnicodeWidthStr;
 
-/// Columns that a text takes on a terminal.
+/// Columns that a text takes on a terminal: those of its clusters, which is what [`wrap`] counts.
 pub fn display_width(text: &str) -> usize {
-    text.width()
+    text.graphemes(true).map(UnicodeWidthStr::width).sum()
 }
 
 /// A text in which nothing acts on the terminal: control characters become visible signs. A
@@ -36,53 +40,67 @@ pub struct Span<S> {
 /// Newlines break too; spaces at a break are dropped.
 pub fn wrap<S: Copy + PartialEq>(spans: &[Span<S>], width: usize) -> Vec<Vec<Span<S>>> {
     let width = width.max(1);
-    let chars: Vec<(char, S)> = spans
+    let whole: String = spans.iter().map(|span| span.text.as_str()).collect();
+    // Where each span ends in the whole. A cluster that begins in one span is all of its style.
+    let ends: Vec<(usize, S)> = spans
         .iter()
-        .flat_map(|span| span.text.chars().map(|c| (c, span.style)))
+        .scan(0, |end, span| {
+            *end += span.text.len();
+            Some((*end, span.style))
+        })
         .collect();
-    let columns = |c: char| c.width().unwrap_or(0);
+    let mut span = 0;
+    let clusters: Vec<(&str, S)> = whole
+        .grapheme_indices(true)
+        .map(|(at, cluster)| {
+            while ends[span].0 <= at {
+                span += 1;
+            }
+            (cluster, ends[span].1)
+        })
+        .collect();
     let mut lines = Vec::new();
     let (mut start, mut used, mut i) = (0, 0, 0);
     // Where the line could end, and where the next one would begin then.
     let mut gap: Option<(usize, usize)> = None;
-    while i < chars.len() {
-        let c = chars[i].0;
-        if c == '\n' {
-            lines.push(collect(&chars[start..i]));
+    while i < clusters.len() {
+        let cluster = clusters[i].0;
+        if cluster == "\n" {
+            lines.push(collect(&clusters[start..i]));
             (start, used, gap) = (i + 1, 0, None);
             i += 1;
             continue;
         }
-        if c == ' ' && used + 1 > width {
+        if cluster == " " && used + 1 > width {
             // A space at the edge is where the line ends by itself.
-            lines.push(collect(&chars[start..i]));
+            lines.push(collect(&clusters[start..i]));
             (start, used, gap) = (i + 1, 0, None);
             i += 1;
             continue;
         }
-        if used + columns(c) > width && used > 0 {
+        if used + cluster.width() > width && used > 0 {
             let (end, next) = gap.unwrap_or((i, i));
-            lines.push(collect(&chars[start..end]));
+            lines.push(collect(&clusters[start..end]));
             (start, gap) = (next, None);
-            used = chars[start..i].iter().map(|(c, _)| columns(*c)).sum();
+            used = clusters[start..i].iter().map(|(c, _)| c.width()).sum();
             continue;
         }
-        used += columns(c);
-        if c == ' ' && i > start {
+        used += cluster.width();
+        if cluster == " " && i > start {
             gap = Some((i, i + 1));
         }
         i += 1;
     }
-    lines.push(collect(&chars[start..]));
+    lines.push(collect(&clusters[start..]));
     lines
 }
 
 /// Neighbours of one style become one span.
-fn collect<S: Copy + PartialEq>(chars: &[(char, S)]) -> Vec<Span<S>> {
-    chars
+fn collect<S: Copy + PartialEq>(clusters: &[(&str, S)]) -> Vec<Span<S>> {
+    clusters
         .chunk_by(|a, b| a.1 == b.1)
         .map(|run| Span {
-            text: run.iter().map(|(c, _)| *c).collect(),
+            text: run.iter().map(|(cluster, _)| *cluster).collect(),
             style: run[0].1,
         })
         .collect()
@@ -115,6 +133,60 @@ mod tests {
         assert_eq!(lines("中文字", 4), ["中文", "字"]);
         assert_eq!(lines("cafe\u{301} x", 4), ["cafe\u{301}", "x"]);
         assert_eq!(lines("中", 1), ["中"]);
+    }
+
+    const FAMILY: &str = "\u{1f468}\u{200d}\u{1f469}\u{200d}\u{1f467}";
+    const WAVE: &str = "\u{1f44b}\u{1f3fd}";
+    const HEART: &str = "\u{2764}\u{fe0f}";
+    const KEYCAP: &str = "1\u{fe0f}\u{20e3}";
+    const FLAG: &str = "\u{1f1e9}\u{1f1ea}";
+
+    #[test]
+    fn a_cluster_is_as_wide_as_it_is_drawn() {
+        for cluster in [FAMILY, WAVE, HEART, KEYCAP, FLAG, "\u{1f600}", "中"] {
+            assert_eq!(display_width(cluster), 2, "{cluster:?}");
+        }
+        for cluster in ["a", "e\u{301}", "a\u{308}\u{323}", "\u{2764}"] {
+            assert_eq!(display_width(cluster), 1, "{cluster:?}");
+        }
+        assert_eq!(display_width("ab中\u{301}"), 4);
+    }
+
+    #[test]
+    fn lines_break_between_clusters_and_never_within() {
+        for cluster in [FAMILY, WAVE, HEART, KEYCAP, FLAG, "中", "e\u{301}e\u{301}"] {
+            let text = cluster.repeat(5);
+            let whole = |n: usize| cluster.repeat(n);
+            assert_eq!(
+                lines(&text, 4),
+                [whole(2), whole(2), whole(1)],
+                "{cluster:?}"
+            );
+            assert_eq!(lines(&text, 10), [whole(5)], "{cluster:?}");
+        }
+        assert_eq!(lines(&format!("{HEART} {HEART}"), 4), [HEART, HEART]);
+        assert_eq!(lines(&format!("{HEART} {HEART}"), 5).len(), 1);
+        for width in 2..20 {
+            let text = format!("a{FAMILY} b{HEART}{KEYCAP}cafe\u{301} 中文字{FLAG}{WAVE} end");
+            for line in lines(&text, width) {
+                assert!(display_width(&line) <= width, "{width}: {line:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_cluster_over_two_styles_has_that_of_its_beginning() {
+        let span = |text: &str, style| Span {
+            text: text.to_owned(),
+            style,
+        };
+        let spans = [
+            span("", 0),
+            span("cafe", 1),
+            span("", 2),
+            span("\u{301} x", 3),
+        ];
+        assert_eq!(wrap(&spans, 10), [[span("cafe\u{301}", 1), span(" x", 3)]]);
     }
 
     #[test]

@@ -13,7 +13,8 @@ use super::prose::{self, Script};
 use super::reference::Reference;
 use super::resolver::FolderResolver;
 use super::session::{OutputFailure, Session};
-use crate::error::{Error, ErrorKind};
+use super::source::{folder_of, read_script};
+use crate::error::Error;
 
 /// An engine and the session that its scripts run in.
 pub struct Host {
@@ -205,77 +206,4 @@ fn connect(engine: &mut Engine, session: &Arc<Session>) {
         Some(failure) => Some(Dynamic::from(failure.clone())),
         None => cancel.is_raised().then_some(Dynamic::UNIT),
     });
-}
-
-/// A script's text, or why it can't be read.
-pub fn read_script(path: &Path) -> Result<String, Error> {
-    let io = |error: std::io::Error| {
-        Error::new(ErrorKind::Io {
-            action: "read",
-            path: path.to_owned(),
-            reason: error.to_string(),
-        })
-    };
-    if path.is_dir() {
-        return Err(
-            Error::other(format!("{} is a folder, not a script", path.display()))
-                .hint("name a .rhai file"),
-        );
-    }
-    let bytes = std::fs::read(path).map_err(|error| {
-        if error.kind() == std::io::ErrorKind::NotFound {
-            not_found(path)
-        } else {
-            io(error)
-        }
-    })?;
-    String::from_utf8(bytes).map_err(|error| {
-        let at = error.utf8_error().valid_up_to();
-        let line = 1 + error.as_bytes()[..at]
-            .iter()
-            .filter(|b| **b == b'\n')
-            .count();
-        Error::other(format!(
-            "{} is not text: line {line} is not UTF-8",
-            path.display()
-        ))
-        .hint("save it as UTF-8")
-    })
-}
-
-fn not_found(path: &Path) -> Error {
-    let error = Error::other(format!("there is no script {}", path.display()));
-    let folder = folder_of(path);
-    let names: Vec<String> = std::fs::read_dir(&folder)
-        .map(|entries| {
-            entries
-                .flatten()
-                .filter_map(|entry| entry.file_name().into_string().ok())
-                .filter(|name| name.ends_with(".rhai"))
-                .collect()
-        })
-        .unwrap_or_default();
-    let wanted = path
-        .file_name()
-        .map(|name| name.to_string_lossy().into_owned())
-        .unwrap_or_default();
-    let wanted = if wanted.ends_with(".rhai") {
-        wanted
-    } else {
-        wanted + ".rhai"
-    };
-    match crate::suggest::nearest(&wanted, &names) {
-        Some(close) => {
-            let close = path.with_file_name(close);
-            error.hint(format!("did you mean {}?", close.display()))
-        }
-        None => error,
-    }
-}
-
-pub(super) fn folder_of(path: &Path) -> PathBuf {
-    match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder.to_owned(),
-        _ => PathBuf::from("."),
-    }
 }

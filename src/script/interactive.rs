@@ -9,12 +9,13 @@ use rhai::{AST, Dynamic, Engine, EvalAltResult, ParseErrorType, Scope, Token};
 
 use super::bindings::drawn;
 use super::diagnostic::Diagnostic;
-use super::host::{Host, Stopped, folder_of, read_script};
+use super::host::{Host, Stopped};
 use super::prose::short;
 use super::remembered::Change;
 use super::resolver::FolderResolver;
 use super::scan::{Kind, is_open, last_statement, scan, underscores};
 use super::session::Session;
+use super::source::{folder_of, read_script};
 use crate::analysis::Completions;
 use crate::error::{Error, Result};
 use crate::transformer::HookedTransformer;

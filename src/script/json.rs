@@ -1,16 +1,20 @@
 //! Values as JSON, on one line, with all digits.
 
-use rhai::{Dynamic, ImmutableString, Map};
+use std::ops::{Range, RangeInclusive};
+
+use rhai::{Blob, Dynamic, FnPtr, INT, ImmutableString, Map};
 use serde_json::{Number, Value};
 
 use super::bindings::completion_maps;
-use super::fault::{IntoScript, ScriptResult};
+use super::fault::{Fault, IntoScript, ScriptResult};
+use super::options::kind_of;
 use crate::analysis::Completions;
 use crate::error::Error;
 use crate::steering::ActivationAddition;
-use crate::transformer::HookedTransformer;
+use crate::transformer::{ActivationCache, HookedTransformer};
 
-/// A value as JSON. Numbers that are not finite become null, tables arrays of rows.
+/// A value as JSON. Numbers that are not finite become null, tables arrays of rows, ranges arrays of
+/// their numbers. What is not data, such as a model's cache or a function, has no JSON form.
 pub fn to_json(value: &Dynamic) -> ScriptResult<String> {
     let json = convert(value, 0)?;
     serde_json::to_string(&json)
@@ -64,7 +68,47 @@ fn convert(value: &Dynamic, depth: usize) -> ScriptResult<Value> {
     if let Some(model) = value.clone().try_cast::<HookedTransformer>() {
         return Ok(Value::from(model.name()));
     }
-    Ok(Value::from(value.to_string()))
+    if let Some(fault) = value.clone().try_cast::<Fault>() {
+        return Ok(Value::from(fault.to_string()));
+    }
+    if let Some(bytes) = value.read_lock::<Blob>() {
+        return Ok(bytes.iter().copied().map(Value::from).collect());
+    }
+    if let Some(range) = value.clone().try_cast::<Range<INT>>() {
+        return range_json(range, value);
+    }
+    if let Some(range) = value.clone().try_cast::<RangeInclusive<INT>>() {
+        let end = range.end().saturating_add(1);
+        return range_json(*range.start()..end, value);
+    }
+    Err(no_form(value).into())
+}
+
+/// More numbers than this would be an unreasonable array.
+const LONGEST_RANGE: INT = 10_000_000;
+
+/// The numbers of a range, from its start up to its end.
+fn range_json(range: Range<INT>, value: &Dynamic) -> ScriptResult<Value> {
+    let length = range.end.saturating_sub(range.start);
+    if length > LONGEST_RANGE {
+        return Err(no_form(value).hint("write its ends: [start, end]").into());
+    }
+    Ok(range.map(Value::from).collect())
+}
+
+/// The error for what is not data, with the data that may be meant.
+fn no_form(value: &Dynamic) -> Error {
+    let error = Error::other(format!("{} has no JSON form", kind_of(value)));
+    if value.is::<ActivationCache>() {
+        return error.hint("take an activation out of it: cache[\"resid_pre1\"].to_array()");
+    }
+    if value.is::<FnPtr>() {
+        return error.hint("call it and take its result");
+    }
+    if value.is::<rhai::Instant>() {
+        return error.hint("take the seconds since then: t.elapsed");
+    }
+    error
 }
 
 fn tensor_json(tensor: &candle_core::Tensor) -> ScriptResult<Value> {

@@ -19,6 +19,7 @@ mod remembered;
 mod resolver;
 pub mod scan;
 mod session;
+mod source;
 mod watch;
 
 pub use diagnostic::{Diagnostic, Label};
@@ -30,3 +31,4 @@ pub use params::{Params, parse_assignment};
 pub use reference::{Function, Reference};
 pub use remembered::Change;
 pub use session::{Output, Session};
+pub use source::script_text;

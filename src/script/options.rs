@@ -287,11 +287,17 @@ pub fn kind_of(value: &Dynamic) -> String {
         "array" | "alloc::vec::Vec<rhai::types::dynamic::Dynamic>" => "an array".into(),
         "map" => "an object map".into(),
         "Fn" => "a function".into(),
+        "timestamp" => "a timestamp".into(),
         name => match name.rsplit("::").next() {
             Some("HookedTransformer") => "a model".into(),
             Some("ActivationAddition") => "an activation addition".into(),
             Some("Tensor") => "a tensor".into(),
             Some("Completions") => "a table of completions".into(),
+            Some("ActivationCache") => "a cache of activations".into(),
+            Some("Fault") => "an error".into(),
+            // "core::ops::range::Range<i64>"
+            Some("Range<i64>" | "RangeInclusive<i64>") => format!("the range {value}"),
+            Some("Instant") => "a timestamp".into(),
             _ if value.is_array() => "an array".into(),
             _ if value.is_map() => "an object map".into(),
             Some(last) => format!("a value of type {last}"),

@@ -55,12 +55,12 @@ pub fn diagnose(error: &EvalAltResult, script: &Script, reference: &Reference) -
         EvalAltResult::ErrorRuntime(value, pos) => match value.clone().try_cast::<Fault>() {
             Some(fault) => diagnose_fault(&fault, *pos, script),
             None => {
-                let thrown = if value.is_unit() {
-                    "the script threw an error".to_owned()
-                } else {
-                    value
-                        .read_lock::<rhai::ImmutableString>()
-                        .map_or_else(|| literal(value), |text| text.to_string())
+                // A text is a message of the script's own; another value alone tells nothing.
+                let text = value.read_lock::<rhai::ImmutableString>();
+                let thrown = match text.as_deref() {
+                    Some(text) => text.to_string(),
+                    None if value.is_unit() => "the script threw an error".into(),
+                    None => format!("the script threw {}", literal(value)),
                 };
                 simple(thrown, *pos, script)
             }
@@ -160,13 +160,22 @@ fn words(error: &EvalAltResult, script: &Script, reference: &Reference) -> (Stri
         let property = parts.next().unwrap_or_default();
         return no_property(parts.nth(1).unwrap_or_default(), property, reference);
     }
+    if let Some((_, rest)) = text.split_once("o writable property '") {
+        // "..name' - a setter is not registered for type 'Model' to handle 'string'"
+        let mut parts = rest.split('\'');
+        let property = parts.next().unwrap_or_default();
+        return not_writable(parts.nth(1).unwrap_or_default(), property, reference);
+    }
     match error {
         E::ErrorParsing(kind, _) => parse_words(kind, script),
         E::ErrorVariableNotFound(name, _) => (
             format!("there is no variable `{name}`"),
             did_you_mean(name, &names_in(script.text)),
         ),
-        E::ErrorPropertyNotFound(name, _) => (format!("there is no property `{name}`"), none),
+        E::ErrorPropertyNotFound(name, _) => (
+            format!("there is no property `{name}`"),
+            vec!["map.keys() lists those that an object map has".into()],
+        ),
         E::ErrorFunctionNotFound(signature, _) => unknown_function(signature, reference),
         E::ErrorModuleNotFound(name, _) => (format!("there is no module `{name}`"), none),
         E::ErrorMismatchDataType(expected, found, _)
@@ -178,17 +187,14 @@ fn words(error: &EvalAltResult, script: &Script, reference: &Reference) -> (Stri
             ),
             none,
         ),
-        E::ErrorIndexingType(name, _) => (
-            format!("a value of type {} can't be indexed like this", short(name)),
-            none,
-        ),
+        E::ErrorIndexingType(name, _) => not_indexed(name),
         E::ErrorIndexNotFound(index, _) => (
             format!("there is nothing at index {}", literal(index)),
             none,
         ),
         E::ErrorArrayBounds(0, index, _) => (
             format!("there is no index {index}: the array is empty"),
-            none,
+            vec!["ask a.is_empty() first".into()],
         ),
         E::ErrorArrayBounds(n, index, _) => (
             format!(
@@ -196,14 +202,17 @@ fn words(error: &EvalAltResult, script: &Script, reference: &Reference) -> (Stri
                 count(*n, "element"),
                 n - 1
             ),
-            none,
+            vec!["a[0] is the first and a[-1] the last".into()],
         ),
         E::ErrorStringBounds(n, index, _) => (
             format!(
                 "there is no index {index}: the string has {}",
                 count(*n, "character")
             ),
-            none,
+            match n {
+                0 => vec!["ask s.is_empty() first".into()],
+                _ => vec!["s[0] is the first and s[-1] the last".into()],
+            },
         ),
         E::ErrorFor(_) => (
             "`for` needs something to go through: an array, a range, a string".into(),
@@ -295,14 +304,7 @@ fn unknown_function(signature: &str, reference: &Reference) -> (String, Vec<Stri
         return no_property(owner, property, reference);
     }
     if name.starts_with("index$") {
-        let owner = types.split(',').next().unwrap_or_default();
-        return (
-            format!(
-                "a value of type {} can't be indexed like this",
-                short(owner)
-            ),
-            Vec::new(),
-        );
+        return not_indexed(types.split(',').next().unwrap_or_default());
     }
     let types: Vec<String> = types
         .split(", ")
@@ -338,13 +340,93 @@ fn unknown_function(signature: &str, reference: &Reference) -> (String, Vec<Stri
     )
 }
 
-fn no_property(owner: &str, property: &str, reference: &Reference) -> (String, Vec<String>) {
+fn not_indexed(owner: &str) -> (String, Vec<String>) {
+    let hint = match short(owner).as_str() {
+        "array" | "string" | "Tensor" => "an index is an integer: x[0], x[-1]",
+        "object map" => "an index of an object map is a string: map[\"key\"]",
+        "Cache" => "an index of a cache is a hook point's name: cache[\"resid_pre1\"]",
+        _ => "arrays, strings, object maps, tensors and caches can be indexed",
+    };
     (
         format!(
-            "a value of type {} has no property `{property}`",
+            "a value of type {} can't be indexed like this",
             short(owner)
         ),
-        did_you_mean(property, &reference.properties()),
+        vec![hint.into()],
+    )
+}
+
+fn no_property(owner: &str, property: &str, reference: &Reference) -> (String, Vec<String>) {
+    let owner = short(owner);
+    let forms = reference.signatures(property);
+    // "logits(model: Model, text: any) -> Tensor": a method of its first parameter's type.
+    let parameters = |form: &String| {
+        let (inside, _) = form
+            .strip_prefix(property)?
+            .strip_prefix('(')?
+            .split_once(')')?;
+        let mut parameters = inside.split(", ").map(str::to_owned);
+        let receiver = parameters.next()?;
+        let kind = receiver.split_once(": ")?.1.to_owned();
+        let names = parameters.filter_map(|p| Some(p.split_once(": ")?.0.to_owned()));
+        Some((kind, names.collect::<Vec<_>>()))
+    };
+    let methods: Vec<_> = forms.iter().filter_map(parameters).collect();
+    if let Some((_, names)) = methods.iter().find(|(kind, _)| *kind == owner) {
+        return (
+            format!("`{property}` is a method of {owner}, not a property"),
+            vec![format!("call it: .{property}({})", names.join(", "))],
+        );
+    }
+    // The very name, of something else, is no other name to suggest.
+    let hints = if forms.is_empty() {
+        did_you_mean(property, &reference.properties())
+    } else if forms
+        .iter()
+        .all(|form| form.starts_with(&format!("{property}(")))
+    {
+        vec![format!("`{property}` is a function: {}", forms[0])]
+    } else {
+        let owners: Vec<&str> = forms
+            .iter()
+            .filter_map(|form| {
+                form.strip_suffix(property)?
+                    .strip_suffix('.')?
+                    .split(": ")
+                    .nth(1)
+            })
+            .collect();
+        vec![format!(
+            "`{property}` is a property of {}",
+            owners.join(", ")
+        )]
+    };
+    (
+        format!("a value of type {owner} has no property `{property}`"),
+        hints,
+    )
+}
+
+fn not_writable(owner: &str, property: &str, reference: &Reference) -> (String, Vec<String>) {
+    let owner = short(owner);
+    let readable = reference
+        .signatures(property)
+        .iter()
+        .any(|form| form.ends_with(&format!(": {owner}.{property}")));
+    if readable {
+        return (
+            format!(
+                "`{property}` of {} can only be read, not set",
+                article(&owner)
+            ),
+            vec![format!(
+                "keep a value of your own in a variable: let {property} = .."
+            )],
+        );
+    }
+    (
+        format!("a value of type {owner} has no property `{property}` to set"),
+        vec!["only object maps take new properties: let x = #{}; x.y = 1".into()],
     )
 }
 
@@ -375,6 +457,8 @@ pub fn short(name: &str) -> String {
     let name = name.trim().trim_start_matches("&mut ");
     // "Tensor [range]" is how rhai writes an index of a wrong type.
     let name = name.split(" [").next().unwrap_or(name);
+    // "&str | ImmutableString | String" is how rhai writes a string that a function could take.
+    let name = name.split(" | ").next().unwrap_or(name);
     match name {
         "i64" => "integer".into(),
         "f64" => "number".into(),

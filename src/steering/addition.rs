@@ -59,20 +59,30 @@ impl ActivationAddition {
     }
 }
 
-/// The hook points at which additions do not cancel at BOS, with the sum of their coefficients.
+/// The hook points at which additions do not cancel at BOS, with the sum of their coefficients to
+/// six digits. What rounding leaves of coefficients that cancel, as 0.1 + 0.2 - 0.3, counts as 0.
 ///
 /// Every prompt starts with BOS, whose activation is the same for all of them and very large. An
 /// x-vector takes away what it adds there; a lone addition moves the model's first position far out.
 pub fn uncancelled_at_bos(additions: &[ActivationAddition]) -> Vec<(HookName, f64)> {
-    let mut sums: Vec<(HookName, f64)> = Vec::new();
-    for addition in additions {
-        match sums.iter_mut().find(|(name, _)| *name == addition.act_name) {
-            Some((_, sum)) => *sum += addition.coeff,
-            None => sums.push((addition.act_name, addition.coeff)),
+    // Hook point, sum, and the largest coefficient.
+    let mut sums: Vec<(HookName, f64, f64)> = Vec::new();
+    for ActivationAddition {
+        act_name, coeff, ..
+    } in additions
+    {
+        match sums.iter_mut().find(|(name, ..)| name == act_name) {
+            Some((_, sum, largest)) => {
+                *sum += coeff;
+                *largest = largest.max(coeff.abs());
+            }
+            None => sums.push((*act_name, *coeff, coeff.abs())),
         }
     }
-    sums.retain(|(_, sum)| *sum != 0.0);
-    sums
+    sums.retain(|(_, sum, largest)| sum.abs() > 1e-9 * largest);
+    sums.into_iter()
+        .map(|(name, sum, _)| (name, format!("{sum:.5e}").parse().unwrap_or(sum)))
+        .collect()
 }
 
 /// A text as a script writes it, in quotes.
@@ -105,5 +115,38 @@ impl fmt::Display for ActivationAddition {
             ", coeff: {}, act_name: \"{}\" }})",
             self.coeff, self.act_name
         )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sums(coefficients: &[f64]) -> Vec<f64> {
+        let additions: Vec<ActivationAddition> = coefficients
+            .iter()
+            .map(|coeff| ActivationAddition {
+                source: SteeringSource::Prompt("Love".into()),
+                coeff: *coeff,
+                act_name: HookName::resid_pre(1),
+            })
+            .collect();
+        let sums = uncancelled_at_bos(&additions).into_iter();
+        sums.map(|(_, sum)| sum).collect()
+    }
+
+    #[test]
+    fn coefficients_that_only_rounding_keeps_apart_cancel() {
+        assert_eq!(sums(&[0.1, 0.2, -0.3]), [0.0; 0]);
+        assert_eq!(sums(&[1e6, 0.1, 0.2, -1e6, -0.3]), [0.0; 0]);
+        assert_eq!(sums(&[0.0, 0.0]), [0.0; 0]);
+        assert_eq!(sums(&[1e-12, 2e-12]), [3e-12]);
+        assert_eq!(sums(&[5.0, -4.999]), [0.001]);
+    }
+
+    #[test]
+    fn sums_are_short() {
+        assert_eq!(sums(&[0.1, 0.2]), [0.3]);
+        assert_eq!(sums(&[5.0]), [5.0]);
     }
 }

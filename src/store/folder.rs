@@ -4,7 +4,7 @@ use std::path::{Component, Path, PathBuf};
 
 use serde::Deserialize;
 
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result, not_json};
 use crate::transformer::{ModelFiles, Source, TokenizerFiles};
 
 pub const CONFIG: &str = "config.json";
@@ -16,27 +16,53 @@ pub const INDEX: &str = "model.safetensors.index.json";
 
 pub fn files(id: &str) -> Result<ModelFiles> {
     let folder = expand_home(id);
-    if !folder.exists() {
-        return Err(Error::other(format!("there is no folder {}", folder.display())).hint(
-            "a model is `demo`, an alias such as `gpt2-xl`, a hub id such as `org/name`, or a folder such as `./my-gpt2`",
-        ));
+    match std::fs::metadata(&folder) {
+        Ok(metadata) if metadata.is_dir() => {}
+        Ok(_) => {
+            return Err(Error::other(format!(
+                "{} is a file, and a model is a folder",
+                folder.display()
+            ))
+            .hint("name the folder that holds config.json"));
+        }
+        Err(error) if is_absent(&error) => {
+            return Err(Error::other(format!("there is no folder {}", folder.display())).hint(
+                "a model is `demo`, an alias such as `gpt2-xl`, a hub id such as `org/name`, or a folder such as `./my-gpt2`",
+            ));
+        }
+        Err(error) => return Err(Error::io("read", folder, &error)),
     }
-    if !folder.is_dir() {
-        return Err(Error::other(format!(
-            "{} is a file, and a model is a folder",
-            folder.display()
+    from_files(id, &format!("the folder {}", folder.display()), |name| {
+        let path = folder.join(name);
+        present(&path, std::fs::metadata(&path).map(|m| m.is_dir()))
+    })
+}
+
+/// Whether nothing is there, as opposed to something that can't be looked at.
+fn is_absent(error: &std::io::Error) -> bool {
+    use std::io::ErrorKind::{NotADirectory, NotFound};
+    matches!(error.kind(), NotFound | NotADirectory)
+}
+
+/// A file's path if it is there; an error if something is in its place or may not be seen.
+fn present(path: &Path, is_folder: std::io::Result<bool>) -> Result<Option<PathBuf>> {
+    match is_folder {
+        Ok(false) => Ok(Some(path.to_owned())),
+        Ok(true) => Err(Error::other(format!(
+            "{} is a folder, and it must be a file",
+            path.display()
         ))
-        .hint("name the folder that holds config.json"));
+        .hint("a model folder has config.json, tokenizer.json and model.safetensors as files")),
+        Err(error) if is_absent(&error) => Ok(None),
+        Err(error) => Err(Error::io("read", path, &error)),
     }
-    let find = |name: &str| Some(folder.join(name)).filter(|path| path.is_file());
-    from_files(id, &format!("the folder {}", folder.display()), find)
 }
 
 /// Puts a model together from whatever `find` finds; `place` is for messages.
 pub fn from_files(
     name: &str,
     place: &str,
-    find: impl Fn(&str) -> Option<PathBuf>,
+    find: impl Fn(&str) -> Result<Option<PathBuf>>,
 ) -> Result<ModelFiles> {
     let missing = |file: &str, hint: &str| {
         Error::new(ErrorKind::MissingFile {
@@ -45,13 +71,13 @@ pub fn from_files(
         })
         .hint(hint)
     };
-    let config = find(CONFIG).ok_or_else(|| {
+    let config = find(CONFIG)?.ok_or_else(|| {
         missing(
             CONFIG,
             "a model folder has config.json, tokenizer.json and model.safetensors",
         )
     })?;
-    let tokenizer = match (find(TOKENIZER), find(VOCAB), find(MERGES)) {
+    let tokenizer = match (find(TOKENIZER)?, find(VOCAB)?, find(MERGES)?) {
         (Some(json), ..) => TokenizerFiles::Json(Source::Path(json)),
         (None, Some(vocab), Some(merges)) => TokenizerFiles::VocabAndMerges {
             vocab: Source::Path(vocab),
@@ -64,17 +90,20 @@ pub fn from_files(
             ));
         }
     };
-    let weights = match (find(WEIGHTS), find(INDEX)) {
+    let weights = match (find(WEIGHTS)?, find(INDEX)?) {
         (Some(weights), _) => vec![weights],
         (None, Some(index)) => shards(&index)?
             .into_iter()
             .map(|shard| {
-                find(&shard).ok_or_else(|| {
-                    missing(&shard, "model.safetensors.index.json lists it as a shard")
+                find(&shard)?.ok_or_else(|| {
+                    missing(
+                        &shard,
+                        "model.safetensors.index.json lists it as a shard: copy or download it too",
+                    )
                 })
             })
             .collect::<Result<_>>()?,
-        (None, None) if find("pytorch_model.bin").is_some() => {
+        (None, None) if find("pytorch_model.bin")?.is_some() => {
             return Err(missing(
                 WEIGHTS,
                 "avec doesn't read pytorch_model.bin: convert it with `model.save_pretrained(folder, safe_serialization=True)`",
@@ -107,9 +136,16 @@ pub fn shards(index: &Path) -> Result<Vec<String>> {
             path: index.display().to_string(),
             reason,
         })
+        .hint("copy or download it again, with the shards that it lists")
     };
-    let text = std::fs::read_to_string(index).map_err(|error| bad(error.to_string()))?;
-    let parsed: Index = serde_json::from_str(&text).map_err(|error| bad(error.to_string()))?;
+    let text = std::fs::read(index).map_err(|error| Error::io("read", index, &error))?;
+    let parsed: Index = serde_json::from_slice(&text).map_err(|error| {
+        bad(if error.is_data() {
+            "it has no weight_map that names a file for each tensor".into()
+        } else {
+            not_json(&error)
+        })
+    })?;
     let mut shards: Vec<String> = parsed.weight_map.into_values().collect();
     shards.sort();
     shards.dedup();
@@ -133,5 +169,33 @@ fn expand_home(id: &str) -> PathBuf {
     match (id.strip_prefix("~/"), std::env::home_dir()) {
         (Some(rest), Some(home)) => home.join(rest),
         _ => PathBuf::from(id),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io;
+
+    #[test]
+    fn what_may_not_be_seen_is_not_called_missing() {
+        let path = Path::new("m/config.json");
+        let refused = |kind: io::ErrorKind| present(path, Err(kind.into()));
+        assert_eq!(refused(io::ErrorKind::NotFound).unwrap(), None);
+        assert_eq!(refused(io::ErrorKind::NotADirectory).unwrap(), None);
+        let error = refused(io::ErrorKind::PermissionDenied).unwrap_err();
+        assert_eq!(
+            error.message(),
+            "can't read m/config.json: permission denied"
+        );
+        assert_eq!(
+            error.hints(),
+            ["check the permissions of the file and of its folders"]
+        );
+        assert_eq!(present(path, Ok(false)).unwrap(), Some(path.to_owned()));
+        assert_eq!(
+            present(path, Ok(true)).unwrap_err().message(),
+            "m/config.json is a folder, and it must be a file"
+        );
     }
 }

@@ -32,13 +32,13 @@ pub fn files(
     );
     let cached = Cache::from_env().repo(repo.clone());
     if complete(&cached) {
-        return from_files(id, id, |name| cached.get(name));
+        return from_files(id, id, |name| Ok(cached.get(name)));
     }
     if options.permissions.offline || is_set("HF_HUB_OFFLINE") {
         return Err(ErrorKind::Offline { id: id.to_owned() }.into());
     }
     Hub::new(id, repo, options)?.fetch()?;
-    from_files(id, id, |name| cached.get(name))
+    from_files(id, id, |name| Ok(cached.get(name)))
 }
 
 /// Whether everything that a model needs is in the cache.
@@ -134,7 +134,7 @@ impl<'o> Hub<'o> {
             wanted.extend(shards(&index)?);
         }
         // All that is missing is told before gigabytes are fetched.
-        let available = |name: &str| has(name).then(|| PathBuf::from(name));
+        let available = |name: &str| Ok(has(name).then(|| PathBuf::from(name)));
         if !has(INDEX) {
             from_files(&self.id, &format!("`{}` on the hub", self.id), available)?;
         }

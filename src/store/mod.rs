@@ -12,7 +12,7 @@ use std::sync::Arc;
 pub use names::{DEMO, aliases};
 
 use crate::cancel::Cancel;
-use crate::error::{ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::permissions::Permissions;
 use crate::progress::{Progress, silent};
 use crate::transformer::ModelFiles;
@@ -43,21 +43,51 @@ impl Default for StoreOptions {
 /// `demo` is part of the program. `./folder`, `../folder`, `/folder` and `~/folder` are folders, and
 /// so is any name of a folder that exists, unless it is an alias. Everything else is an alias
 /// (`gpt2-xl`) or a hub id (`org/name`, `org/name@revision`).
+///
+/// A revision belongs to models on the hub: `demo` and folders are refused with one.
 pub fn find(id: &str, options: &StoreOptions) -> Result<ModelFiles> {
+    let no_revision = |what: &str| match &options.revision {
+        Some(revision) => Err(Error::other(format!(
+            "`{id}` has no revision {revision:?}: {what}, and only models on the hub have revisions"
+        ))
+        .hint("leave out `revision`")),
+        None => Ok(()),
+    };
     if id == DEMO {
+        no_revision("it is part of the program")?;
         return Ok(demo::files());
     }
     let looks_like_path = id.starts_with(['.', '/', '~']) || id.contains('\\');
     if looks_like_path || (names::repository(id).is_none() && Path::new(id).is_dir()) {
+        no_revision("it is a folder")?;
         return folder::files(id);
     }
     let (name, in_id) = match id.split_once('@') {
         Some((name, revision)) => (name, Some(revision.to_owned())),
         None => (id, None),
     };
+    if name == DEMO {
+        return Err(Error::other(format!(
+            "`{id}` names a revision, and `{DEMO}` has none: it is part of the program"
+        ))
+        .hint(format!("write \"{DEMO}\"")));
+    }
+    if in_id.as_deref() == Some("") {
+        return Err(
+            Error::other(format!("`{id}` names no revision after its @")).hint(format!(
+                "write \"{name}\", or a branch, tag or commit: \"{name}@main\""
+            )),
+        );
+    }
+    if options.revision.as_deref() == Some("") {
+        return Err(
+            Error::invalid("revision", "\"\"", "must be a branch, a tag or a commit")
+                .hint("leave it out for the newest state"),
+        );
+    }
     let revision = match (in_id, options.revision.clone()) {
         (Some(one), Some(other)) if one != other => {
-            return Err(crate::error::Error::other(format!(
+            return Err(Error::other(format!(
                 "`{id}` names revision {one}, and the options name {other}"
             ))
             .hint("name the revision once"));

@@ -9,7 +9,7 @@ use safetensors::SafeTensors;
 use safetensors::tensor::{Dtype, TensorInfo};
 
 use super::files::Source;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result, count};
 
 /// All tensors of one model. Names are looked up without the `transformer.` prefix that some
 /// checkpoints carry.
@@ -58,8 +58,11 @@ impl Checkpoint {
                 .hint("the file may be cut short or damaged: copy or download it again")
             };
             let whole = bytes.as_slice();
+            if whole.is_empty() {
+                return Err(bad("it is empty".into()));
+            }
             if whole.len() < 8 {
-                return Err(bad(format!("it has only {} bytes", whole.len())));
+                return Err(bad(format!("it has only {}", count(whole.len(), "byte"))));
             }
             let (header, _) =
                 SafeTensors::read_metadata(whole).map_err(|error| bad(error.to_string()))?;
@@ -103,19 +106,18 @@ impl Checkpoint {
                 found: info.shape.clone(),
                 expected: shape.to_vec(),
                 path: shard.path.clone(),
-            })
-            .hint("config.json and the weights belong to different models"));
+            }));
         }
         if !matches!(info.dtype, Dtype::F32 | Dtype::F16 | Dtype::BF16) {
-            return Err(ErrorKind::BadFile {
+            return Err(Error::new(ErrorKind::BadFile {
                 what: "weights",
                 path: shard.path.clone(),
                 reason: format!(
-                    "tensor `{name}` has type {:?}, and avec reads f32, f16 and bf16",
+                    "tensor `{name}` has type {:?}, and avec reads F32, F16 and BF16",
                     info.dtype
                 ),
-            }
-            .into());
+            })
+            .hint("convert them in Python: model.float().save_pretrained(\"folder\")"));
         }
         Ok((shard, info))
     }
@@ -171,7 +173,18 @@ impl Checkpoint {
             .sum()
     }
 
-    fn path(&self) -> String {
+    /// How many layers the tensors `h.N.*` are of: one more than the largest N.
+    pub fn layers(&self) -> usize {
+        self.tensors
+            .keys()
+            .filter_map(|name| name.strip_prefix("h.")?.split('.').next()?.parse().ok())
+            .map(|layer: usize| layer.saturating_add(1))
+            .max()
+            .unwrap_or(0)
+    }
+
+    /// Where the weights are, for messages.
+    pub fn path(&self) -> String {
         match self.shards.as_slice() {
             [only] => only.path.clone(),
             [first, ..] => format!("{} and its other shards", first.path),
@@ -187,13 +200,7 @@ impl Shard {
 }
 
 fn map(path: &std::path::Path) -> Result<Mmap> {
-    let io = |error: std::io::Error| {
-        Error::new(ErrorKind::Io {
-            action: "read",
-            path: path.to_owned(),
-            reason: error.to_string(),
-        })
-    };
+    let io = |error: std::io::Error| Error::io("read", path, &error);
     let file = File::open(path).map_err(io)?;
     // SAFETY: the file is only read. Should somebody else shorten it meanwhile, reading it fails
     // with a signal, as with every program that maps its model files.

@@ -1,8 +1,8 @@
 //! What a model looks like: the sizes and choices that its `config.json` states, checked.
 
-use serde::Deserialize;
+use serde_json::Value;
 
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result, json_kind, not_json};
 
 /// The architecture of one model, in TransformerLens' names.
 ///
@@ -49,11 +49,10 @@ pub enum Activation {
 }
 
 /// `config.json` of a GPT-2 checkpoint, as far as it matters here.
-#[derive(Deserialize)]
 struct HuggingFaceConfig {
     model_type: Option<String>,
-    #[serde(default)]
-    architectures: Vec<String>,
+    /// The first of `architectures`.
+    architecture: Option<String>,
     n_layer: Option<usize>,
     n_embd: Option<usize>,
     n_head: Option<usize>,
@@ -63,6 +62,7 @@ struct HuggingFaceConfig {
     vocab_size: Option<usize>,
     layer_norm_epsilon: Option<f64>,
     activation_function: Option<String>,
+    /// Newer files may name several ids in a list; the first is meant.
     bos_token_id: Option<u32>,
     eos_token_id: Option<u32>,
     scale_attn_weights: Option<bool>,
@@ -70,25 +70,100 @@ struct HuggingFaceConfig {
     add_cross_attention: Option<bool>,
 }
 
+impl HuggingFaceConfig {
+    /// Reads the file, or says in plain words why it can't be read.
+    fn read(text: &[u8]) -> Result<Self, String> {
+        let json: Value = serde_json::from_slice(text).map_err(|error| not_json(&error))?;
+        let Value::Object(fields) = json else {
+            return Err(format!("it holds {}, not a JSON object", json_kind(&json)));
+        };
+        // A field that is null is one that is not there.
+        let field = |name: &str| fields.get(name).filter(|value| !value.is_null());
+        let wrong = |name: &str, expected: &str, value: &Value| {
+            format!("{name} must be {expected}, but it is {value}")
+        };
+        let size = |name: &str| match field(name) {
+            None => Ok(None),
+            Some(value) => match value.as_u64().and_then(|n| usize::try_from(n).ok()) {
+                Some(n) => Ok(Some(n)),
+                None => Err(wrong(name, "a whole number", value)),
+            },
+        };
+        let text = |name: &str| match field(name) {
+            None => Ok(None),
+            Some(Value::String(text)) => Ok(Some(text.clone())),
+            Some(value) => Err(wrong(name, "a text", value)),
+        };
+        let flag = |name: &str| match field(name) {
+            None => Ok(None),
+            Some(Value::Bool(flag)) => Ok(Some(*flag)),
+            Some(value) => Err(wrong(name, "true or false", value)),
+        };
+        let token = |name: &str| {
+            let first = field(name).and_then(|value| match value {
+                Value::Array(ids) => ids.first(),
+                one => Some(one),
+            });
+            match first {
+                None => Ok(None),
+                Some(id) => match id.as_u64().and_then(|id| u32::try_from(id).ok()) {
+                    Some(id) => Ok(Some(id)),
+                    None => Err(wrong(name, "a token id", id)),
+                },
+            }
+        };
+        Ok(Self {
+            model_type: text("model_type")?,
+            architecture: field("architectures")
+                .and_then(|list| list.get(0)?.as_str())
+                .map(str::to_owned),
+            n_layer: size("n_layer")?,
+            n_embd: size("n_embd")?,
+            n_head: size("n_head")?,
+            n_inner: size("n_inner")?,
+            n_positions: size("n_positions")?,
+            n_ctx: size("n_ctx")?,
+            vocab_size: size("vocab_size")?,
+            layer_norm_epsilon: match field("layer_norm_epsilon") {
+                None => None,
+                Some(value) => match value.as_f64() {
+                    Some(eps) => Some(eps),
+                    None => return Err(wrong("layer_norm_epsilon", "a number", value)),
+                },
+            },
+            activation_function: text("activation_function")?,
+            bos_token_id: token("bos_token_id")?,
+            eos_token_id: token("eos_token_id")?,
+            scale_attn_weights: flag("scale_attn_weights")?,
+            scale_attn_by_inverse_layer_idx: flag("scale_attn_by_inverse_layer_idx")?,
+            add_cross_attention: flag("add_cross_attention")?,
+        })
+    }
+}
+
+/// What to do about a broken or odd file.
+const COPY_AGAIN: &str = "use the config.json that the model was published with";
+
 impl Config {
     /// Reads the text of a `config.json`; `path` is for messages.
     ///
+    /// `eos_token_id` and `bos_token_id` may be lists, as in newer files: the first id is used.
     /// The Stanford checkpoints set `scale_attn_by_inverse_layer_idx` off in their published form;
     /// a checkpoint that sets it on is refused rather than computed wrongly.
     pub fn from_json(text: &[u8], path: &str) -> Result<Self> {
-        let bad = |reason: String| {
+        let unfit = |reason: String| {
             Error::new(ErrorKind::BadFile {
                 what: "configuration",
                 path: path.to_owned(),
                 reason,
             })
         };
-        let raw: HuggingFaceConfig =
-            serde_json::from_slice(text).map_err(|error| bad(error.to_string()))?;
+        let bad = |reason: String| unfit(reason).hint(COPY_AGAIN);
+        let raw = HuggingFaceConfig::read(text).map_err(bad)?;
         let family = raw
             .model_type
             .clone()
-            .or_else(|| raw.architectures.first().cloned())
+            .or_else(|| raw.architecture.clone())
             .unwrap_or_else(|| "unknown".into());
         let is_gpt2 = raw.model_type.as_deref() == Some("gpt2")
             || (raw.model_type.is_none() && family.starts_with("GPT2"));
@@ -117,18 +192,20 @@ impl Config {
         let activation = match raw.activation_function.as_deref() {
             None | Some("gelu_new" | "gelu_pytorch_tanh" | "gelu_fast") => Activation::GeluNew,
             Some(other) => {
-                return Err(bad(format!(
+                return Err(unfit(format!(
                     "activation_function is {other:?}, and avec knows gelu_new"
-                )));
+                ))
+                .hint("such a model can't be run here: its results would be wrong"));
             }
         };
         if raw.scale_attn_weights == Some(false)
             || raw.scale_attn_by_inverse_layer_idx == Some(true)
             || raw.add_cross_attention == Some(true)
         {
-            return Err(bad(
+            return Err(unfit(
                 "it asks for an attention that differs from GPT-2's (scale_attn_weights, scale_attn_by_inverse_layer_idx or add_cross_attention)".into(),
-            ));
+            )
+            .hint("such a model can't be run here: its results would be wrong"));
         }
         let last = u32::try_from(d_vocab - 1).map_err(|_| bad("vocab_size is too large".into()))?;
         let eps = raw.layer_norm_epsilon.unwrap_or(1e-5);
@@ -187,6 +264,59 @@ mod tests {
             error.to_string(),
             "x/config.json describes a model of type `llama`, not GPT-2"
         );
+    }
+
+    #[test]
+    fn the_first_of_several_end_tokens_is_used() {
+        let text = GPT2
+            .replace("\"eos_token_id\": 50256", "\"eos_token_id\": [386, 50256]")
+            .replace("\"bos_token_id\": 50256", "\"bos_token_id\": []");
+        let config = Config::from_json(text.as_bytes(), "config.json").unwrap();
+        assert_eq!((config.eos_token, config.bos_token), (386, 50256));
+    }
+
+    #[test]
+    fn odd_files_are_told_in_plain_words() {
+        let told = |text: &str| {
+            let error = Config::from_json(text.as_bytes(), "c").unwrap_err();
+            assert_eq!(error.hints(), [COPY_AGAIN], "{text}");
+            let message = error.message();
+            let reason = message.strip_prefix("can't read the configuration in c: ");
+            reason.unwrap_or(&message).to_owned()
+        };
+        let with = |from: &str, to: &str| {
+            assert!(GPT2.contains(from));
+            GPT2.replace(from, to)
+        };
+        for (text, expected) in [
+            (
+                "".to_owned(),
+                "it isn't whole: the JSON ends in the middle of something",
+            ),
+            ("{,}".into(), "it isn't valid JSON at line 1, column 2"),
+            ("[]".into(), "it holds a list, not a JSON object"),
+            ("\"gpt2\"".into(), "it holds a text, not a JSON object"),
+            (
+                with("\"n_layer\": 12", "\"n_layer\": \"12\""),
+                "n_layer must be a whole number, but it is \"12\"",
+            ),
+            (
+                with("\"n_layer\": 12", "\"n_layer\": -1"),
+                "n_layer must be a whole number, but it is -1",
+            ),
+            (with("\"n_layer\": 12, ", ""), "it has no n_layer"),
+            (with("\"n_head\": 12", "\"n_head\": 0"), "n_head is 0"),
+            (
+                with("\"eos_token_id\": 50256", "\"eos_token_id\": [1.5]"),
+                "eos_token_id must be a token id, but it is 1.5",
+            ),
+            (
+                with("\"eos_token_id\": 50256", "\"eos_token_id\": 99999"),
+                "eos_token_id is 99999, and the vocabulary ends at 50256",
+            ),
+        ] {
+            assert_eq!(told(&text), expected);
+        }
     }
 
     #[test]

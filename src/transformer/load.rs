@@ -115,11 +115,16 @@ fn load(files: &ModelFiles, options: &LoadOptions) -> Result<HookedTransformer> 
     }
     let config = Config::from_json(&text(&files.config)?, &files.config.to_string())?;
     let checkpoint = Arc::new(Checkpoint::open(&files.weights)?);
+    check_layers(&config, &files.config.to_string(), &checkpoint)?;
     memory::check(
         &format!("the weights of {}", files.name),
         checkpoint.size_in_f32() / 4 * options.dtype.size_in_bytes() as u64,
         &device,
-    )?;
+    )
+    .map_err(|error| match options.dtype {
+        DType::F32 => error.hint("take a smaller model, or dtype: \"bf16\", which halves it"),
+        _ => error.hint("take a smaller model, or end other programs"),
+    })?;
     let tokenizer = Tokenizer::load(&files.tokenizer, &config)?;
     let loader = Loader {
         config: &config,
@@ -173,17 +178,28 @@ fn load(files: &ModelFiles, options: &LoadOptions) -> Result<HookedTransformer> 
     ))
 }
 
+/// Weights of more layers than the configuration names would run as another, shorter model.
+fn check_layers(config: &Config, path: &str, checkpoint: &Checkpoint) -> Result<()> {
+    match checkpoint.layers() {
+        // No layers at all: these are no GPT-2 weights, which the first missing tensor tells.
+        0 => Ok(()),
+        found if found == config.n_layers => Ok(()),
+        found => Err(ErrorKind::LayersDiffer {
+            n_layer: config.n_layers,
+            config: path.to_owned(),
+            found,
+            weights: checkpoint.path(),
+        }
+        .into()),
+    }
+}
+
 fn text(source: &Source) -> Result<Cow<'static, [u8]>> {
     match source {
         Source::Embedded { bytes, .. } => Ok(Cow::Borrowed(bytes)),
-        Source::Path(path) => std::fs::read(path).map(Cow::Owned).map_err(|error| {
-            ErrorKind::Io {
-                action: "read",
-                path: path.clone(),
-                reason: error.to_string(),
-            }
-            .into()
-        }),
+        Source::Path(path) => std::fs::read(path)
+            .map(Cow::Owned)
+            .map_err(|error| Error::io("read", path, &error)),
     }
 }
 

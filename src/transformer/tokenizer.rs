@@ -6,7 +6,7 @@ use tokenizers::{AddedToken, Tokenizer as HuggingFaceTokenizer};
 
 use super::config::Config;
 use super::files::{Source, TokenizerFiles};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result, json_kind, not_json};
 
 /// GPT-2's one special token, which begins, ends and pads texts.
 const END_OF_TEXT: &str = "<|endoftext|>";
@@ -24,7 +24,8 @@ impl Tokenizer {
         let inner = match files {
             TokenizerFiles::Json(source) => {
                 let bytes = read(source)?;
-                HuggingFaceTokenizer::from_bytes(&bytes).map_err(|error| bad(source, &error))?
+                HuggingFaceTokenizer::from_bytes(&bytes)
+                    .map_err(|error| bad(source, &not_a_tokenizer(&bytes, &error.to_string())))?
             }
             TokenizerFiles::VocabAndMerges { vocab, merges } => from_parts(vocab, merges)?,
         };
@@ -126,8 +127,14 @@ impl Tokenizer {
 fn from_parts(vocab: &Source, merges: &Source) -> Result<HuggingFaceTokenizer> {
     let vocab_bytes = read(vocab)?;
     let ids: tokenizers::models::bpe::Vocab =
-        serde_json::from_slice(&vocab_bytes).map_err(|error| bad(vocab, &error))?;
-    let text = String::from_utf8(read(merges)?).map_err(|error| bad(merges, &error))?;
+        serde_json::from_slice(&vocab_bytes).map_err(|error| {
+            if error.is_data() {
+                bad(vocab, &"it isn't a JSON object of tokens and their ids")
+            } else {
+                bad(vocab, &not_json(&error))
+            }
+        })?;
+    let text = String::from_utf8(read(merges)?).map_err(|_| bad(merges, &"it isn't UTF-8 text"))?;
     let mut pairs = Vec::new();
     for (i, line) in text.lines().enumerate() {
         if line.is_empty() || (i == 0 && line.starts_with("#version")) {
@@ -162,22 +169,34 @@ fn from_parts(vocab: &Source, merges: &Source) -> Result<HuggingFaceTokenizer> {
 fn read(source: &Source) -> Result<Vec<u8>> {
     match source {
         Source::Embedded { bytes, .. } => Ok(bytes.to_vec()),
-        Source::Path(path) => std::fs::read(path).map_err(|error| {
-            ErrorKind::Io {
-                action: "read",
-                path: path.clone(),
-                reason: error.to_string(),
-            }
-            .into()
-        }),
+        Source::Path(path) => std::fs::read(path).map_err(|error| Error::io("read", path, &error)),
     }
 }
 
 fn bad(source: &Source, reason: &dyn ToString) -> Error {
-    ErrorKind::BadFile {
+    Error::new(ErrorKind::BadFile {
         what: "tokenizer",
         path: source.to_string(),
         reason: reason.to_string(),
+    })
+    .hint("copy or download it again, from the model that the weights are of")
+}
+
+/// Why a `tokenizer.json` could not be made into a tokenizer. The library's own words name types
+/// of its program wherever the JSON has an unexpected form.
+fn not_a_tokenizer(bytes: &[u8], reason: &str) -> String {
+    match serde_json::from_slice::<serde_json::Value>(bytes) {
+        Err(error) => not_json(&error),
+        Ok(value) if !value.is_object() => {
+            format!("it holds {}, not a JSON object", json_kind(&value))
+        }
+        Ok(_)
+            if ["struct ", "enum ", "variant"]
+                .iter()
+                .any(|w| reason.contains(w)) =>
+        {
+            "it is JSON, but it doesn't describe a tokenizer".into()
+        }
+        Ok(_) => reason.to_owned(),
     }
-    .into()
 }

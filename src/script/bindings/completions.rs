@@ -3,7 +3,7 @@
 use rhai::plugin::*;
 use rhai::{Array, Dynamic, Map};
 
-use super::model::{AT_LEAST_ONE_IF_GIVEN, AT_LEAST_ZERO, PROBABILITY_IF_GIVEN};
+use super::model::{AT_LEAST_ONE_IF_GIVEN, AT_LEAST_ZERO, PROBABILITY_IF_GIVEN, smaller};
 use crate::analysis::{
     Comparison, CompletionOptions, CompletionRow, Completions, gen_using_activation_additions,
     n_comparisons_knowing,
@@ -133,6 +133,7 @@ fn generate(
         &completion_options!(options, true),
         &mut |arm, row, token| watch.token(arm, row, token),
     )
+    .map_err(|error| smaller(error, "tokens_to_generate"))
     .script()
 }
 
@@ -180,6 +181,7 @@ fn compare(
         known,
         &mut |arm, row, token| watch.token(arm, row, token),
     )
+    .map_err(|error| smaller(error, "tokens_to_generate"))
     .script()?;
     session.remember(|| Remembered {
         prompt: options.prompt.clone(),
@@ -256,7 +258,8 @@ pub mod functions {
         generate(&ctx, "gen_using_activation_additions", options)
     }
 
-    /// Completes each prompt of a batch with the model as it is.
+    /// Completes each prompt of a batch with the model as it is, or under `activation_additions` if
+    /// some are given. It does the same as gen_using_activation_additions.
     ///
     /// ```rhai
     /// let table = gen_using_model(#{ model: load_model("demo"), prompt_batch: ["I think"], tokens_to_generate: 5 });

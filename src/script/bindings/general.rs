@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use rhai::Dynamic;
 use rhai::plugin::*;
+use rhai::{Dynamic, Map};
 
 use crate::script::fault::{Fault, IntoScript, ScriptResult};
 use crate::script::json;
@@ -25,7 +25,8 @@ pub mod functions {
     }
 
     /// A value as JSON on one line, with all digits. Numbers that are not finite become null,
-    /// tables arrays of rows.
+    /// tables arrays of rows, ranges arrays of their numbers. What is not data, such as a cache or
+    /// a function, is an error.
     ///
     /// ```rhai
     /// print(to_json(#{ a: [1, 2.5], b: "text" }));
@@ -33,6 +34,12 @@ pub mod functions {
     #[rhai_fn(return_raw)]
     pub fn to_json(value: Dynamic) -> ScriptResult<String> {
         json::to_json(&value)
+    }
+
+    // In place of rhai's own, which writes what is not data by the name of its type.
+    #[rhai_fn(name = "to_json", return_raw)]
+    pub fn map_to_json(value: Map) -> ScriptResult<String> {
+        json::to_json(&Dynamic::from(value))
     }
 
     /// Prints the list of all functions.

@@ -4,7 +4,7 @@ use rhai::plugin::*;
 use rhai::{Array, Dynamic, ImmutableString, Map};
 
 use crate::analysis::{CompletionOptions, gen_using_activation_additions};
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
 use crate::script::fault::{IntoScript, ScriptResult};
 use crate::script::options::{
     DTypeName, OptionValue, Rule, TokenIds, kind_of, options, whole, wrong_type,
@@ -89,6 +89,29 @@ pub fn text_or_tokens(model: &HookedTransformer, input: Dynamic) -> ScriptResult
         return Ok(tokens);
     }
     Err(wrong_type("input", "a text or an array of token ids", &input).into())
+}
+
+/// The same for a pass of the model, which needs at least one token.
+pub fn tokens_to_run(model: &HookedTransformer, input: Dynamic) -> ScriptResult<Vec<u32>> {
+    let tokens = text_or_tokens(model, input)?;
+    if tokens.is_empty() {
+        return Err(no_tokens("input").into());
+    }
+    Ok(tokens)
+}
+
+/// `name` is the option that holds no token ids.
+pub fn no_tokens(name: &str) -> Error {
+    Error::invalid(name, "[]", "must have at least one token id")
+        .hint("give ids as m.to_tokens(\"..\") gives them: BOS first")
+}
+
+/// Says which option makes a completion that can't fit smaller.
+pub fn smaller(error: Error, option: &str) -> Error {
+    match error.kind() {
+        ErrorKind::TooLarge { .. } => error.hint(format!("lower {option}, or shorten the prompt")),
+        _ => error,
+    }
 }
 
 fn ids(tokens: &[u32]) -> Array {
@@ -322,7 +345,7 @@ pub mod functions {
         model: &mut HookedTransformer,
         text: Dynamic,
     ) -> ScriptResult<ActivationCache> {
-        let tokens = text_or_tokens(model, text)?;
+        let tokens = tokens_to_run(model, text)?;
         model.run_with_cache(&tokens, &NamesFilter::All).script()
     }
 
@@ -332,7 +355,7 @@ pub mod functions {
         text: Dynamic,
         wanted: Dynamic,
     ) -> ScriptResult<ActivationCache> {
-        let tokens = text_or_tokens(model, text)?;
+        let tokens = tokens_to_run(model, text)?;
         let wanted = names(model, wanted)?;
         model.run_with_cache(&tokens, &wanted).script()
     }
@@ -344,7 +367,7 @@ pub mod functions {
     /// ```
     #[rhai_fn(name = "logits", return_raw, pure)]
     pub fn logits(model: &mut HookedTransformer, text: Dynamic) -> ScriptResult<Tensor> {
-        let tokens = text_or_tokens(model, text)?;
+        let tokens = tokens_to_run(model, text)?;
         model.logits(&tokens, Hooks::none()).script()
     }
 
@@ -355,7 +378,7 @@ pub mod functions {
     /// ```
     #[rhai_fn(name = "loss", return_raw, pure)]
     pub fn loss(model: &mut HookedTransformer, text: Dynamic) -> ScriptResult<f64> {
-        let tokens = text_or_tokens(model, text)?;
+        let tokens = tokens_to_run(model, text)?;
         Ok(f64::from(model.loss(&tokens, Hooks::none()).script()?))
     }
 
@@ -366,7 +389,7 @@ pub mod functions {
     /// ```
     #[rhai_fn(name = "loss_per_token", return_raw, pure)]
     pub fn loss_per_token(model: &mut HookedTransformer, text: Dynamic) -> ScriptResult<Array> {
-        let tokens = text_or_tokens(model, text)?;
+        let tokens = tokens_to_run(model, text)?;
         Ok(losses(
             &model.loss_per_token(&tokens, Hooks::none()).script()?,
         ))
@@ -419,6 +442,7 @@ pub mod functions {
             &options,
             &mut |arm, row, token| watch.token(arm, row, token),
         )
+        .map_err(|error| smaller(error, "max_new_tokens"))
         .script()?;
         let row = &completions.rows()[0];
         Ok(format!("{}{}", row.prompt, row.completion))
@@ -448,6 +472,7 @@ pub mod functions {
                 "a cache is indexed with a hook point's name, not with {}",
                 kind_of(&name)
             ))
+            .hint("cache.names() lists those it holds")
             .into());
         }
         let name = HookName::decode("name", name).script()?;
@@ -464,5 +489,30 @@ pub mod functions {
             }
             few => format!("a cache of {}", few.join(", ")),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_completion_that_can_not_fit_says_what_to_lower() {
+        let too_large = ErrorKind::TooLarge {
+            what: "generating one completion".into(),
+            needed: 1_500_000_000_000,
+            available: 2_000_000_000,
+        };
+        let error = smaller(too_large.into(), "max_new_tokens");
+        assert_eq!(
+            error.message(),
+            "generating one completion would need 1.5 TB of memory, and 2.0 GB may be used"
+        );
+        assert_eq!(
+            error.hints(),
+            ["lower max_new_tokens, or shorten the prompt"]
+        );
+        let other = smaller(ErrorKind::EmptyPromptBatch.into(), "max_new_tokens");
+        assert_eq!(other.hints().len(), 1);
     }
 }

@@ -3,7 +3,7 @@
 use rhai::plugin::*;
 use rhai::{Array, Dynamic, Map};
 
-use super::model::text_or_tokens;
+use super::model::{no_tokens, tokens_to_run};
 use crate::analysis::{InjectionMode, forward_with_activation_additions};
 use crate::error::Error;
 use crate::script::fault::{IntoScript, ScriptResult};
@@ -89,8 +89,9 @@ impl crate::script::options::OptionValue for AnyInput {
     }
 }
 
-fn make_x_vector(options: Map) -> ScriptResult<Array> {
-    let options = XVectorOptions::decode("x_vector", options)?;
+/// `function` is the name that was called.
+fn make_x_vector(function: &'static str, options: Map) -> ScriptResult<Array> {
+    let options = XVectorOptions::decode(function, options)?;
     let wanted = XVector {
         prompt1: options.prompt1,
         prompt2: options.prompt2,
@@ -117,6 +118,13 @@ pub mod functions {
     #[rhai_fn(name = "ActivationAddition", return_raw)]
     pub fn activation_addition(options: Map) -> ScriptResult<ActivationAddition> {
         let options = Addition::decode("ActivationAddition", options)?;
+        if options
+            .tokens
+            .as_ref()
+            .is_some_and(|tokens| tokens.0.is_empty())
+        {
+            return Err(no_tokens("tokens").into());
+        }
         ActivationAddition::new(
             options.prompt,
             options.tokens.map(|tokens| tokens.0),
@@ -141,7 +149,7 @@ pub mod functions {
     /// ```
     #[rhai_fn(name = "x_vector", return_raw)]
     pub fn x_vector(options: Map) -> ScriptResult<Array> {
-        make_x_vector(options)
+        make_x_vector("x_vector", options)
     }
 
     /// The same as x_vector.
@@ -151,7 +159,7 @@ pub mod functions {
     /// ```
     #[rhai_fn(name = "get_x_vector", return_raw)]
     pub fn get_x_vector(options: Map) -> ScriptResult<Array> {
-        make_x_vector(options)
+        make_x_vector("get_x_vector", options)
     }
 
     /// The logits of a text under additions, [1, pos, d_vocab].
@@ -168,7 +176,7 @@ pub mod functions {
     pub fn forward(ctx: NativeCallContext, options: Map) -> ScriptResult<Tensor> {
         let options = Forward::decode("forward_with_activation_additions", options)?;
         Session::of(&ctx)?.warn_of_bos(&options.activation_additions.0);
-        let tokens = text_or_tokens(&options.model, options.input.0)?;
+        let tokens = tokens_to_run(&options.model, options.input.0)?;
         forward_with_activation_additions(
             &options.model,
             &tokens,

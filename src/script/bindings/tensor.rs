@@ -77,7 +77,11 @@ fn pair(
 
 fn index(tensor: &Tensor, i: i64) -> ScriptResult<Tensor> {
     let n = match tensor.dims() {
-        [] => return Err(Error::other("a tensor without axes can't be indexed").into()),
+        [] => {
+            return Err(Error::other("a tensor without axes can't be indexed")
+                .hint("it is one number: t.to_array()")
+                .into());
+        }
         [n, ..] => *n as i64,
     };
     let at = if i < 0 { i + n } else { i };
@@ -86,6 +90,7 @@ fn index(tensor: &Tensor, i: i64) -> ScriptResult<Tensor> {
             "there is no index {i}: the first axis of shape {:?} has length {n}",
             tensor.dims()
         ))
+        .hint("t[0] is the first and t[-1] the last; t[0][1] goes on to the next axis")
         .into());
     }
     tensor.get(at as usize).script()

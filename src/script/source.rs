@@ -1,0 +1,110 @@
+//! From a file or standard input to a script's text: what is no text, what other programs put in
+//! front of it, and comments that would swallow it.
+
+use std::path::{Path, PathBuf};
+
+use rhai::Engine;
+
+use super::scan::{Kind, scan};
+use crate::error::Error;
+
+/// A script's text, or why it can't be read.
+pub fn read_script(path: &Path) -> Result<String, Error> {
+    if path.is_dir() {
+        return Err(
+            Error::other(format!("{} is a folder, not a script", path.display()))
+                .hint("name a .rhai file"),
+        );
+    }
+    let bytes = std::fs::read(path).map_err(|error| {
+        if error.kind() == std::io::ErrorKind::NotFound {
+            let error = not_found(path);
+            match error.hints().as_slice() {
+                [] => error.hint("check the path; `avec --help` tells how avec is called"),
+                _ => error,
+            }
+        } else {
+            Error::io("read", path, &error)
+        }
+    })?;
+    script_text(bytes, &path.display().to_string())
+}
+
+/// The text of a script that was read from somewhere; `name` is for messages.
+pub fn script_text(bytes: Vec<u8>, name: &str) -> Result<String, Error> {
+    let text = String::from_utf8(bytes).map_err(|error| {
+        let at = error.utf8_error().valid_up_to();
+        let line = 1 + error.as_bytes()[..at]
+            .iter()
+            .filter(|b| **b == b'\n')
+            .count();
+        Error::other(format!("{name} is not text: line {line} is not UTF-8"))
+            .hint("save it as UTF-8")
+    })?;
+    // Some editors begin a file with a mark of its encoding.
+    let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
+    // `#!/usr/bin/env avec` is for the shell. An empty line is left, so that lines keep their numbers.
+    let text = match text.strip_prefix("#!") {
+        Some(rest) => rest.find('\n').map_or("", |end| &rest[end..]),
+        None => text,
+    };
+    // A comment that is never closed swallows the rest of the script without a word from rhai. It
+    // is there if it swallows even a bracket that fits nowhere.
+    let swallows = || Engine::new_raw().compile(format!("{text}\n)")).is_ok();
+    if let Some(last) = text.rfind("/*")
+        && swallows()
+    {
+        let start = scan(text)
+            .last()
+            .filter(|piece| piece.kind == Kind::Comment && piece.open)
+            .map_or(last, |piece| piece.range.start);
+        let line = 1 + text[..start].matches('\n').count();
+        let column = 1 + text[..start]
+            .chars()
+            .rev()
+            .take_while(|c| *c != '\n')
+            .count();
+        return Err(Error::other(format!(
+            "{name}:{line}:{column}: this comment is never closed"
+        ))
+        .hint("close it with */"));
+    }
+    Ok(text.to_owned())
+}
+
+fn not_found(path: &Path) -> Error {
+    let error = Error::other(format!("there is no script {}", path.display()));
+    let folder = folder_of(path);
+    let names: Vec<String> = std::fs::read_dir(&folder)
+        .map(|entries| {
+            entries
+                .flatten()
+                .filter_map(|entry| entry.file_name().into_string().ok())
+                .filter(|name| name.ends_with(".rhai"))
+                .collect()
+        })
+        .unwrap_or_default();
+    let wanted = path
+        .file_name()
+        .map(|name| name.to_string_lossy().into_owned())
+        .unwrap_or_default();
+    let wanted = if wanted.ends_with(".rhai") {
+        wanted
+    } else {
+        wanted + ".rhai"
+    };
+    match crate::suggest::nearest(&wanted, &names) {
+        Some(close) => {
+            let close = path.with_file_name(close);
+            error.hint(format!("did you mean {}?", close.display()))
+        }
+        None => error,
+    }
+}
+
+pub(super) fn folder_of(path: &Path) -> PathBuf {
+    match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder.to_owned(),
+        _ => PathBuf::from("."),
+    }
+}
