@@ -9,7 +9,10 @@ mod fault;
 mod header;
 mod host;
 mod interactive;
+#[cfg(test)]
+mod interactive_tests;
 mod json;
+mod kept;
 mod locate;
 mod options;
 mod params;
@@ -17,8 +20,12 @@ mod prose;
 mod reference;
 mod remembered;
 mod resolver;
+mod saved;
 pub mod scan;
 mod session;
+mod statements;
+mod transcript;
+mod unfinished;
 mod watch;
 
 pub use diagnostic::{Diagnostic, Label};

@@ -1,0 +1,435 @@
+//! What worked in an interactive session as a script that does and prints the same.
+//!
+//! A script is one text, and a session is many: a function that is typed in again has to get two
+//! names, `_` a name, a shown value a `debug`, and an `import` the place from where it was meant.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+use super::scan::{Kind, Piece, scan, underscores};
+use super::statements::{Statement, statements};
+use crate::error::{Error, Result};
+use crate::steering::string_literal;
+
+/// An input that worked, or the part of it that did.
+#[derive(Debug, Clone)]
+pub struct Entry {
+    pub text: String,
+    pub shown: Shown,
+    /// Whether it had a value, which `_` is from then on.
+    pub valued: bool,
+    /// Where its imports start from.
+    pub folder: PathBuf,
+}
+
+/// How an input's value was shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shown {
+    Not,
+    Value,
+    Table,
+}
+
+/// What `_` is called, unless something is called so already.
+const LAST_VALUE: &str = "last_value";
+
+/// The part of an input that was run before the statement at `place` failed, and the functions,
+/// which are there whatever happens; none if that is nothing.
+pub fn part_that_ran(text: &str, place: usize) -> Option<String> {
+    let all = statements(text);
+    let failed = all.iter().rposition(|s| s.range.start <= place);
+    let (ran, rest) = all.split_at(failed.unwrap_or(0));
+    let mut out = match ran.last() {
+        // A comment after it belongs to it.
+        Some(_) => text[..rest.first().map_or(text.len(), |s| s.range.start)]
+            .trim()
+            .to_owned(),
+        None => String::new(),
+    };
+    for statement in rest.iter().filter(|s| s.function.is_some()) {
+        out.push('\n');
+        out.push_str(statement.of(text));
+    }
+    let out = out.trim();
+    (!out.is_empty()).then(|| out.to_owned())
+}
+
+/// The whole script, to be saved in `folder`.
+pub fn script(entries: &[Entry], folder: &Path) -> Result<String> {
+    let mut texts = Vec::new();
+    for entry in entries {
+        texts.push(with_imports_from(entry, folder)?);
+    }
+    let names = Names::of(&texts);
+    let last_value = names.free(LAST_VALUE, "");
+    let needed = needed_values(entries);
+    for text in &mut texts {
+        let places = underscores(text).into_iter();
+        let edits = places.map(|at| (at..at + 1, last_value.clone()));
+        *text = edited(text, edits.collect());
+    }
+    name_functions(&mut texts, &names);
+    let mut out = String::from("//! Saved from an interactive session.\n\n");
+    for ((entry, text), needed) in entries.iter().zip(texts).zip(needed) {
+        let text = printing(&text, entry.shown, needed.then_some(last_value.as_str()));
+        if !text.is_empty() {
+            out.push_str(&text);
+            out.push('\n');
+        }
+    }
+    Ok(out)
+}
+
+/// Replaces parts of a text; what is put in at one place stands in the order given.
+fn edited(text: &str, mut edits: Vec<(Range<usize>, String)>) -> String {
+    edits.sort_by_key(|(range, _)| (range.start, range.end));
+    let mut out = String::new();
+    let mut at = 0;
+    for (range, new) in edits {
+        out.push_str(&text[at..range.start]);
+        out.push_str(&new);
+        at = range.end;
+    }
+    out + &text[at..]
+}
+
+/// Which inputs have a value that a later one calls `_`.
+fn needed_values(entries: &[Entry]) -> Vec<bool> {
+    let mut needed = vec![false; entries.len()];
+    let mut last = None;
+    for (i, entry) in entries.iter().enumerate() {
+        if !underscores(&entry.text).is_empty()
+            && let Some(source) = last
+        {
+            needed[source] = true;
+        }
+        if entry.valued {
+            last = Some(i);
+        }
+    }
+    needed
+}
+
+/// An input that ends each statement and prints what the session showed of it.
+fn printing(text: &str, shown: Shown, named: Option<&str>) -> String {
+    let text = &until_return(text.trim());
+    let all = statements(text);
+    let last = all.iter().rposition(|s| s.function.is_none());
+    let mut edits = Vec::new();
+    for (i, statement) in all.iter().enumerate() {
+        let Range { start, end } = statement.range.clone();
+        let wanted = Some(i) == last && (named.is_some() || shown != Shown::Not);
+        if statement.begins_with("return", text) {
+            let mut value = start + "return".len();
+            value += text[value..end].len() - text[value..end].trim_start().len();
+            edits.push((start..value, String::new()));
+        }
+        let print = match shown {
+            Shown::Not => None,
+            Shown::Value => Some("debug"),
+            Shown::Table => Some("pretty_print_completions"),
+        };
+        // What can be no part of an expression can be the last of a block that is.
+        let (before, after) = if statement.begins_with("try", text) {
+            ("{ ", " }")
+        } else {
+            ("", "")
+        };
+        let (before, after) = match (wanted, print, named) {
+            (true, Some(print), Some(name)) => (
+                format!("let {name} = {before}"),
+                format!("{after};\n{print}({name})"),
+            ),
+            (true, Some(print), None) => (format!("{print}({before}"), format!("{after})")),
+            (true, None, Some(name)) => (format!("let {name} = {before}"), after.to_owned()),
+            _ => (String::new(), String::new()),
+        };
+        let block = before.is_empty() && statement.of(text).ends_with('}');
+        let follows = i + 1 < all.len();
+        let open = statement.function.is_none()
+            && !statement.closed
+            && !(block && (follows || is_block(statement, text)));
+        let after = if open { after + ";" } else { after };
+        edits.push((start..start, before));
+        edits.push((end..end, after));
+    }
+    edited(text, edits).trim().to_owned()
+}
+
+/// An input without what stands after a `return`, which was not run. Functions hold all the same.
+fn until_return(text: &str) -> String {
+    let all = statements(text);
+    let Some(at) = all.iter().position(|s| s.begins_with("return", text)) else {
+        return text.to_owned();
+    };
+    let functions = all[at + 1..].iter().filter(|s| s.function.is_some());
+    let functions: Vec<&str> = functions.map(|function| function.of(text)).collect();
+    format!("{}\n{}", functions.join("\n"), &text[..all[at].range.end])
+}
+
+/// Whether a statement needs no `;` after its `}`.
+fn is_block(statement: &Statement, text: &str) -> bool {
+    let blocks = ["if", "while", "for", "loop", "switch", "try"];
+    statement.of(text).starts_with('{') || blocks.iter().any(|b| statement.begins_with(b, text))
+}
+
+/// An input whose imports are found from `folder`.
+fn with_imports_from(entry: &Entry, folder: &Path) -> Result<String> {
+    let text = &entry.text;
+    let pieces = scan(text);
+    let solid: Vec<&Piece> = pieces.iter().filter(|piece| piece.is_solid()).collect();
+    let mut edits = Vec::new();
+    for pair in solid.windows(2) {
+        let [word, path] = pair else { continue };
+        if word.of(text) != "import" || path.kind != Kind::Text {
+            continue;
+        }
+        let literal = path.of(text);
+        let module = literal.trim_matches(['"', '`']);
+        let from = absolute(&entry.folder);
+        let to = absolute(folder);
+        if from == to {
+            continue;
+        }
+        let file = from.join(module);
+        let inside = file.strip_prefix(&to).map_err(|_| {
+            Error::other(format!(
+                "the session imports {literal} from {}, and a script imports only from its own folder",
+                from.display()
+            ))
+            .hint(format!("save it there: :save {}", from.join("NAME").display()))
+        })?;
+        let inside = inside.to_string_lossy().replace('\\', "/");
+        edits.push((path.range.clone(), string_literal(&inside)));
+    }
+    Ok(edited(text, edits))
+}
+
+/// A folder's one name; "" is the working folder.
+fn absolute(folder: &Path) -> PathBuf {
+    let folder = if folder.as_os_str().is_empty() {
+        Path::new(".")
+    } else {
+        folder
+    };
+    folder
+        .canonicalize()
+        .or_else(|_| std::path::absolute(folder))
+        .unwrap_or_else(|_| folder.to_owned())
+}
+
+/// Every word of some texts.
+struct Names(BTreeSet<String>);
+
+impl Names {
+    fn of(texts: &[String]) -> Self {
+        let words = texts.iter().flat_map(|text| {
+            let pieces = scan(text).into_iter();
+            let words = pieces.filter(|piece| piece.kind == Kind::Word);
+            words.map(|piece| piece.of(text).to_owned())
+        });
+        Self(words.collect())
+    }
+
+    /// This name with an ending, and with more of one if it is taken.
+    fn free(&self, name: &str, ending: &str) -> String {
+        let mut free = format!("{name}{ending}");
+        while self.0.contains(&free) {
+            free.push('_');
+        }
+        free
+    }
+}
+
+/// Where a text calls or defines one of these functions.
+fn mentions(text: &str, wanted: impl Fn(&str) -> bool) -> Vec<(Range<usize>, String)> {
+    let pieces = scan(text);
+    let solid: Vec<&Piece> = pieces.iter().filter(|piece| piece.is_solid()).collect();
+    let of = |at: usize| solid.get(at).map_or("", |piece| piece.of(text));
+    let mut found = Vec::new();
+    for (i, piece) in solid.iter().enumerate() {
+        let own = piece.of(text);
+        let in_module = i > 1 && of(i - 1) == ":" && of(i - 2) == ":";
+        if piece.kind == Kind::Word && wanted(own) && of(i + 1) == "(" && !in_module {
+            found.push((piece.range.clone(), own.to_owned()));
+        }
+        // Fn("name")
+        let named = own.trim_matches('"');
+        if piece.kind == Kind::Text && i > 1 && of(i - 2) == "Fn" && wanted(named) {
+            let inside = piece.range.start + 1..piece.range.end - 1;
+            found.push((inside, named.to_owned()));
+        }
+    }
+    found
+}
+
+/// Functions that were defined again get a name for each of their versions. What calls them gets
+/// one too, since from then on it calls the new version.
+fn name_functions(texts: &mut [String], names: &Names) {
+    // The functions that hold at an input, with the text of each.
+    let mut known: Vec<(Statement, String)> = Vec::new();
+    // For each name the first input in which it means what it means now, and its versions.
+    let mut since: BTreeMap<String, (usize, usize)> = BTreeMap::new();
+    for i in 0..texts.len() {
+        let defined: Vec<(Statement, String)> = statements(&texts[i])
+            .into_iter()
+            .filter(|statement| statement.function.is_some())
+            .map(|statement| {
+                let text = statement.of(&texts[i]).to_owned();
+                (statement, text)
+            })
+            .collect();
+        let again = |function: &Statement| defined.iter().any(|(s, _)| s.function == function.function);
+        let name = |statement: &Statement| -> String {
+            let function = statement.function.as_ref();
+            function.map_or_else(String::new, |function| function.name.clone())
+        };
+        let mut changed: BTreeSet<String> = known
+            .iter()
+            .filter(|(function, _)| again(function))
+            .map(|(function, _)| name(function))
+            .collect();
+        loop {
+            let callers: Vec<String> = known
+                .iter()
+                .filter(|(_, text)| !mentions(text, |word| changed.contains(word)).is_empty())
+                .map(|(function, _)| name(function))
+                .collect();
+            let before = changed.len();
+            if !changed.is_empty() {
+                changed.extend(callers);
+            }
+            if changed.len() == before {
+                break;
+            }
+        }
+        for changed in &changed {
+            let (first, versions) = since.get(changed).copied().unwrap_or((0, 0));
+            let version = names.free(changed, &format!("_{}", versions + 1));
+            for text in &mut texts[first..i] {
+                let places = mentions(text, |word| word == changed.as_str()).into_iter();
+                let edits = places.map(|(range, _)| (range, version.clone()));
+                *text = edited(text, edits.collect());
+            }
+            since.insert(changed.clone(), (i, versions + 1));
+        }
+        let repeated: Vec<String> = known
+            .iter()
+            .filter(|(function, _)| changed.contains(&name(function)) && !again(function))
+            .map(|(_, text)| text.clone())
+            .collect();
+        if !repeated.is_empty() {
+            texts[i] = format!("{}\n{}", repeated.join("\n"), texts[i]);
+        }
+        known.retain(|(function, _)| !again(function));
+        known.extend(defined);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn saved(inputs: &[(&str, Shown, bool)]) -> String {
+        let entries: Vec<Entry> = inputs
+            .iter()
+            .map(|(text, shown, valued)| Entry {
+                text: (*text).to_owned(),
+                shown: *shown,
+                valued: *valued,
+                folder: PathBuf::new(),
+            })
+            .collect();
+        let script = script(&entries, Path::new("")).unwrap();
+        let (_, script) = script.split_once("\n\n").unwrap();
+        script.to_owned()
+    }
+
+    #[test]
+    fn statements_are_ended_and_values_printed() {
+        use Shown::{Not, Value};
+        assert_eq!(
+            saved(&[
+                ("let f = |x| { x * 2 }", Not, false),
+                ("let o = #{ a: 1 } // a note", Not, false),
+                ("5 // a note", Value, true),
+                ("fn g() { 3 } g()", Value, true),
+                ("for i in 0..2 { print(i) } 7", Value, true),
+                ("if true { print(1) }", Not, false),
+                ("return 5", Value, true),
+                ("return 6; nonsense()", Value, true),
+            ]),
+            "let f = |x| { x * 2 };
+let o = #{ a: 1 }; // a note
+debug(5); // a note
+fn g() { 3 } debug(g());
+for i in 0..2 { print(i) } debug(7);
+if true { print(1) }
+debug(5);
+debug(6);
+"
+        );
+    }
+
+    #[test]
+    fn the_last_value_is_that_of_the_last_input_that_had_one() {
+        use Shown::{Not, Value};
+        assert_eq!(
+            saved(&[
+                ("8; // note", Not, true),
+                ("print(\"hi\");", Not, false),
+                ("_ + last_value", Value, true),
+                ("if true { 7 };", Not, true),
+                ("_ + _", Value, true),
+            ]),
+            "let last_value_ = 8; // note
+print(\"hi\");
+debug(last_value_ + last_value);
+let last_value_ = if true { 7 };
+debug(last_value_ + last_value_);
+"
+        );
+    }
+
+    #[test]
+    fn a_function_has_a_name_for_each_version() {
+        use Shown::{Not, Value};
+        assert_eq!(
+            saved(&[
+                ("fn f() { 1 }", Not, false),
+                ("fn g() { f() }", Not, false),
+                ("g()", Value, true),
+                ("fn f() { 2 }", Not, false),
+                ("g() + f()", Value, true),
+                ("fn f(x) { x }", Not, false),
+                ("fn f() { 3 }", Not, false),
+                ("g()", Value, true),
+            ]),
+            "fn f_1() { 1 }
+fn g_1() { f_1() }
+debug(g_1());
+fn g_2() { f_2() }
+fn f_2() { 2 }
+debug(g_2() + f_2());
+fn f_2(x) { x }
+fn g() { f() }
+fn f(x) { x }
+fn f() { 3 }
+debug(g());
+"
+        );
+    }
+
+    #[test]
+    fn what_ran_is_kept() {
+        let text = "let z = 5; let y = [z]; nonsense(); fn f() { 1 }";
+        let at = text.find("nonsense").unwrap();
+        assert_eq!(
+            part_that_ran(text, at).unwrap(),
+            "let z = 5; let y = [z];\nfn f() { 1 }"
+        );
+        assert_eq!(part_that_ran("nonsense()", 0), None);
+        assert_eq!(part_that_ran("f(); g()", 0), None);
+    }
+}
