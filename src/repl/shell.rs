@@ -71,7 +71,10 @@ impl Shell {
         match stopped {
             Stopped::Cancelled => self.say(&self.painter.dim("interrupted")),
             Stopped::BrokenPipe => {}
-            Stopped::Failed(diagnostic) => self.say(&diagnostic.render(self.painter)),
+            Stopped::Failed(diagnostic) => {
+                let columns = self.output.columns();
+                self.say(&diagnostic.render_within(self.painter, columns));
+            }
         }
     }
 

@@ -3,18 +3,20 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use rhai::{AST, Dynamic, Engine, EvalAltResult, Module, Scope, Shared, Stmt, Token};
 
 use super::bindings::drawn;
 use super::host::{Host, Stopped, folder_of, read_script};
 use super::kept::KeptModules;
+use super::language::{Language, module_functions};
 use super::prose::short;
 use super::remembered::Change;
 use super::saved::{self, Entry, Shown};
 use super::scan::underscores;
 use super::session::Session;
+use super::shown::shown;
 use super::statements::statements;
 use super::transcript::{TRANSCRIPT, Transcript, line_and_column};
 use super::unfinished::is_unfinished;
@@ -36,6 +38,7 @@ pub struct Interactive {
     inputs: usize,
     /// The last input, whether it worked or not.
     typed: Option<String>,
+    language: OnceLock<Language>,
     /// Line and column of every `_` of the current input that is a value.
     underscores: Arc<Mutex<BTreeSet<(usize, usize)>>>,
 }
@@ -64,6 +67,7 @@ impl Interactive {
             entries: Vec::new(),
             inputs: 0,
             typed: None,
+            language: OnceLock::new(),
             underscores: Arc::default(),
         };
         interactive.prepare();
@@ -180,7 +184,9 @@ impl Interactive {
         let (shown, drawing) = self.show(text, &value);
         let valued = !value.is_unit();
         if valued {
-            self.scope.set_value(LAST, value);
+            // Its place may be that of a constant, which can't be set.
+            let _ = self.scope.remove::<Dynamic>(LAST);
+            self.scope.push_dynamic(LAST, value);
         }
         self.entries.push(Entry {
             text: text.trim().to_owned(),
@@ -265,7 +271,9 @@ impl Interactive {
         if let Some(table) = value.clone().try_cast::<Completions>() {
             return (Shown::Table, Some(drawn(self.session(), &table)));
         }
-        (Shown::Value, Some(self.debug_text(value)))
+        let width = self.session().output.columns();
+        let text = shown(value, width, &|value| self.debug_text(value));
+        (Shown::Value, Some(text))
     }
 
     /// A value as `debug` prints it.
@@ -310,12 +318,49 @@ impl Interactive {
             }
             variables.push(Variable {
                 name: name.to_owned(),
-                kind: short(self.engine().map_type_name(value.type_name())),
-                value: self.debug_text(value),
+                kind: self.kind(value),
+                value: shown(value, None, &|value| self.debug_text(value)),
             });
         }
         variables.reverse();
         variables
+    }
+
+    /// The names of the variables with their types.
+    pub fn names(&self) -> Vec<(String, String)> {
+        let variables = self.scope.iter_raw().filter(|(name, ..)| *name != LAST);
+        variables
+            .map(|(name, _, value)| (name.to_owned(), self.kind(value)))
+            .collect()
+    }
+
+    /// The value of a variable.
+    pub fn value(&self, name: &str) -> Option<Dynamic> {
+        self.scope.get(name).cloned()
+    }
+
+    /// A value's type as scripts know it.
+    pub fn kind(&self, value: &Dynamic) -> String {
+        short(self.engine().map_type_name(value.type_name()))
+    }
+
+    /// What can stand behind a point.
+    pub fn language(&self) -> &Language {
+        self.language.get_or_init(|| Language::of(self.engine()))
+    }
+
+    /// The names of the modules that were imported.
+    pub fn modules(&self) -> impl Iterator<Item = &str> {
+        self.modules.keys().map(String::as_str)
+    }
+
+    /// The functions and the variables of a module that was imported.
+    pub fn in_module(&self, name: &str) -> (Vec<String>, Vec<String>) {
+        let Some(module) = self.modules.get(name) else {
+            return Default::default();
+        };
+        let variables = module.iter_var().map(|(name, _)| name.to_owned());
+        (module_functions(module), variables.collect())
     }
 
     /// The functions that were typed in.
@@ -324,6 +369,7 @@ impl Interactive {
             .functions
             .iter_functions()
             .map(|function| function.name.to_owned())
+            .filter(|name| !name.starts_with("anon$"))
             .collect();
         names.into_iter().collect()
     }
@@ -345,13 +391,14 @@ impl Interactive {
                 .try_cast::<HookedTransformer>()
                 .is_some_and(|other| other.is_same(model))
         };
-        let names = self.variables().into_iter().map(|variable| variable.name);
-        let holding = names.filter(|name| self.scope.get(name).cloned().is_some_and(is_it));
+        // The scope gives the newest first.
+        let mut names = self.names().into_iter().map(|(name, _)| name);
+        let holding = names.find(|name| self.value(name).is_some_and(is_it));
         let call = || match self.session().key_of(model) {
             Some(key) => key.call(),
             None => format!("load_model({})", crate::steering::string_literal(model.name())),
         };
-        holding.last().unwrap_or_else(call)
+        holding.unwrap_or_else(call)
     }
 
     /// The last input, whether it worked or not.

@@ -145,9 +145,10 @@ fn library(folder: &Path) {
     write("deep/v.rhai", "import \"lib/w\" as w;\nlet v = w::double(4);\nfn again(x) { import \"lib/w\" as inner; inner::double(w::double(x)) }\nv");
     write(
         "deep/lib/w.rhai",
-        "import \"lib/u\" as u;\nprint(\"w is read\");\nfn double(x) { u::times(x, 2) }\nfn bad(f) { f.call(1) }\nexport const answer = 42;",
+        "print(\"w is read\");\nfn double(x) { x * 2 }\nfn bad(f) { f.call(1) }\nexport const answer = 42;",
     );
-    write("deep/lib/u.rhai", "fn times(a, b) { a * b }");
+    write("deep/lib/u.rhai", "import \"lib/w\" as w;\nfn times(a, b) { a * w::double(b) / 2 }");
+    write("deep/nested.rhai", "import \"lib/u\" as u; u::times(2, 3)");
     write("loop.rhai", "import \"loop\" as l;");
 }
 
@@ -185,6 +186,18 @@ fn modules_are_read_once_and_stay() {
 }
 
 #[test]
+fn a_module_imports_from_the_folder_of_its_script() {
+    let folder = tempfile::tempdir().unwrap();
+    library(folder.path());
+    let mut t = Tester::new();
+    assert_eq!(t.load(&folder.path().join("deep/nested.rhai")), "6");
+    assert_eq!(t.enter("u::times(3, 3)"), "9");
+    t.saves(&folder.path().join("deep"));
+    let refused = t.state.script(folder.path()).unwrap_err();
+    assert!(refused.message().ends_with("and it imports others from there"), "{refused}");
+}
+
+#[test]
 fn an_import_that_fails_is_told_once() {
     let folder = tempfile::tempdir().unwrap();
     library(folder.path());
@@ -202,10 +215,10 @@ fn an_import_that_fails_is_told_once() {
     let error = t.load(&folder.path().join("loop.rhai"));
     assert!(error.contains("the module \"loop\" imports itself"), "{error}");
     // What was imported before an error stays.
-    std::fs::write(folder.path().join("half.rhai"), "import \"deep/lib/u\" as u; nonsense();")
+    std::fs::write(folder.path().join("half.rhai"), "import \"deep/lib/w\" as w; nonsense();")
         .unwrap();
     t.load(&folder.path().join("half.rhai"));
-    assert_eq!(t.enter("u::times(3, 3)"), "9");
+    assert_eq!(t.enter("w::double(3)"), "6");
 }
 
 #[test]

@@ -51,8 +51,21 @@ fn diagnose_in(
     match error {
         // The error itself is told first, then where it was called from.
         EvalAltResult::ErrorInFunctionCall(name, source, inner, pos) => {
+            // A closure is where it was written; rhai names the file that called it.
+            let closure = name.starts_with("anon$");
+            let known = |ast: &AST| ast.iter_functions().any(|f| f.name == name);
+            let source = if closure && main.ast.is_some_and(known) {
+                main.name
+            } else {
+                source
+            };
             let mut diagnostic = in_file(inner, source, script, main, reference);
-            if let Some(label) = script.label(*pos, None, &format!("called `{name}` here")) {
+            let called = if closure {
+                "called a closure here".to_owned()
+            } else {
+                format!("called `{name}` here")
+            };
+            if let Some(label) = script.label(*pos, None, &called) {
                 diagnostic.labels.push(label);
             }
             diagnostic

@@ -193,13 +193,21 @@ fn with_imports_from(entry: &Entry, folder: &Path) -> Result<String> {
             continue;
         }
         let file = from.join(module);
-        let inside = file.strip_prefix(&to).map_err(|_| {
+        let there = |reason: &str| {
             Error::other(format!(
-                "the session imports {literal} from {}, and a script imports only from its own folder",
+                "the session imports {literal} from {}, and {reason}",
                 from.display()
             ))
             .hint(format!("save it there: :save {}", from.join("NAME").display()))
-        })?;
+        };
+        let inside = file
+            .strip_prefix(&to)
+            .map_err(|_| there("a script imports only from its own folder"))?;
+        // A module's own imports start from the script's folder too.
+        let source = std::fs::read_to_string(format!("{}.rhai", file.display()));
+        if source.is_ok_and(|source| Names::of(&[source]).0.contains("import")) {
+            return Err(there("it imports others from there"));
+        }
         let inside = inside.to_string_lossy().replace('\\', "/");
         edits.push((path.range.clone(), string_literal(&inside)));
     }

@@ -68,6 +68,14 @@ impl Output {
         }
     }
 
+    /// How many columns a terminal shows; none if this isn't one.
+    pub fn columns(&self) -> Option<usize> {
+        match self.room {
+            Room::Columns(_) => None,
+            Room::Terminal(size) => size().map(|(columns, _)| columns),
+        }
+    }
+
     /// How many lines a terminal shows; none if this isn't one.
     pub fn height(&self) -> Option<usize> {
         match self.room {
