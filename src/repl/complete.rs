@@ -69,9 +69,8 @@ impl Cursor<'_> {
         if let Some(text) = last.filter(|p| p.kind == Kind::Text && p.open) {
             return self.in_text(text);
         }
-        let in_comment = |p: &&Piece| {
-            p.kind == Kind::Comment && (p.open || p.of(self.text).starts_with("//"))
-        };
+        let in_comment =
+            |p: &&Piece| p.kind == Kind::Comment && (p.open || p.of(self.text).starts_with("//"));
         if last.filter(in_comment).is_some() {
             return (self.text.len(), Vec::new());
         }
@@ -240,13 +239,15 @@ impl Cursor<'_> {
         let receiver = receiver(self.text, before, self.state);
         let Some(kind) = receiver.kind else {
             let functions = self.reference.functions().iter();
-            let avec = functions
-                .filter(|f| f.receivers.iter().any(|r| RECEIVERS.contains(&r.as_str())));
+            let avec =
+                functions.filter(|f| f.receivers.iter().any(|r| RECEIVERS.contains(&r.as_str())));
             return avec.map(|f| offer(&f.name, f.is_property)).collect();
         };
         let members = self.state.language().members(&kind).into_iter();
         let mut offers: Vec<Offer> = members.map(|m| offer(&m.name, m.is_property)).collect();
-        let map = receiver.value.and_then(|value| value.try_cast::<rhai::Map>());
+        let map = receiver
+            .value
+            .and_then(|value| value.try_cast::<rhai::Map>());
         let plain = |key: &&str| {
             let word = key.chars().all(|c| c.is_alphanumeric() || c == '_');
             word && !key.starts_with(|c: char| c.is_ascii_digit())
@@ -264,7 +265,9 @@ impl Cursor<'_> {
             text: format!("{name}("),
             display: name,
         });
-        functions.chain(variables.into_iter().map(Offer::same)).collect()
+        functions
+            .chain(variables.into_iter().map(Offer::same))
+            .collect()
     }
 
     /// The function that is called with the option map around a place, and where the map opens.

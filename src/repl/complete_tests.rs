@@ -154,8 +154,11 @@ fn option_values() {
 fn modules_have_functions() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("lib.rhai");
-    std::fs::write(&file, "/// Doubles.\nfn double(x) { 2 * x } private fn own() {} export const half = 0.5;")
-        .unwrap();
+    std::fs::write(
+        &file,
+        "/// Doubles.\nfn double(x) { 2 * x } private fn own() {} export const half = 0.5;",
+    )
+    .unwrap();
     std::fs::write(folder.path().join("main.rhai"), "import \"lib\" as h;").unwrap();
     let mut state = state();
     state.load(&folder.path().join("main.rhai")).unwrap();
@@ -171,7 +174,15 @@ fn modules_have_functions() {
 
 #[test]
 fn nothing_is_offered_where_nothing_fits() {
-    for before in [":coeff ", ":layer 1", ":seed ", ":prompt I th", ":vars ", "// twi", "1 // x_v"] {
+    for before in [
+        ":coeff ",
+        ":layer 1",
+        ":seed ",
+        ":prompt I th",
+        ":vars ",
+        "// twi",
+        "1 // x_v",
+    ] {
         assert_eq!(offered(before), Vec::<String>::new(), "{before}");
     }
     assert_eq!(offered("/* a */ twi"), ["/* a */ twice("]);
@@ -179,7 +190,10 @@ fn nothing_is_offered_where_nothing_fits() {
 
 #[test]
 fn quotes_spaces_and_templates() {
-    assert_eq!(offered(":load \"scripts/love"), [":load \"scripts/love_hate.rhai"]);
+    assert_eq!(
+        offered(":load \"scripts/love"),
+        [":load \"scripts/love_hate.rhai"]
+    );
     assert_eq!(offered("? x_v"), ["? x_vector"]);
     assert_eq!(offered("`a ${twi"), ["`a ${twice("]);
     assert_eq!(offered("`a ${m.n_la"), ["`a ${m.n_layers"]);

@@ -64,10 +64,7 @@ mod tests {
             area.replace(&lines(1), 10),
             "\x1b[2A\r\x1b[K0\n\x1b[K\n\x1b[1A"
         );
-        assert_eq!(
-            area.replace(&lines(5), 4),
-            "\x1b[1A\r\x1b[K3\n\x1b[K4\n"
-        );
+        assert_eq!(area.replace(&lines(5), 4), "\x1b[1A\r\x1b[K3\n\x1b[K4\n");
         assert_eq!(area.clear(), "\x1b[2A\r\x1b[K\n\x1b[K\n\x1b[2A");
         assert_eq!(area.clear(), "");
     }

@@ -140,12 +140,7 @@ impl Interactive {
     }
 
     /// `folder` is where the text's imports start from.
-    fn run(
-        &mut self,
-        name: &str,
-        text: &str,
-        folder: PathBuf,
-    ) -> Result<Option<String>, Stopped> {
+    fn run(&mut self, name: &str, text: &str, folder: PathBuf) -> Result<Option<String>, Stopped> {
         self.session().cancel.lower();
         let first_line = self.transcript.push(name, text);
         self.kept.begin(first_line, &folder);
@@ -200,12 +195,15 @@ impl Interactive {
     /// Makes what an input has imported known to all that follow.
     fn keep_imports(&mut self, ast: &AST) {
         for (place, module) in self.kept.imported() {
-            let name = ast.statements().iter().find_map(|statement| match statement {
-                Stmt::Import(import, _) if import.0.start_position() == place => {
-                    Some(import.1.name.to_string())
-                }
-                _ => None,
-            });
+            let name = ast
+                .statements()
+                .iter()
+                .find_map(|statement| match statement {
+                    Stmt::Import(import, _) if import.0.start_position() == place => {
+                        Some(import.1.name.to_string())
+                    }
+                    _ => None,
+                });
             if let Some(name) = name.filter(|name| !name.is_empty()) {
                 self.host
                     .engine
@@ -264,7 +262,9 @@ impl Interactive {
     }
 
     fn show(&self, text: &str, value: &Dynamic) -> (Shown, Option<String>) {
-        let closed = statements(text).last().is_none_or(|s| s.closed || s.function.is_some());
+        let closed = statements(text)
+            .last()
+            .is_none_or(|s| s.closed || s.function.is_some());
         if value.is_unit() || closed {
             return (Shown::Not, None);
         }
@@ -396,7 +396,10 @@ impl Interactive {
         let holding = names.find(|name| self.value(name).is_some_and(is_it));
         let call = || match self.session().key_of(model) {
             Some(key) => key.call(),
-            None => format!("load_model({})", crate::steering::string_literal(model.name())),
+            None => format!(
+                "load_model({})",
+                crate::steering::string_literal(model.name())
+            ),
         };
         holding.unwrap_or_else(call)
     }

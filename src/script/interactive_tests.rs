@@ -3,7 +3,8 @@
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
-use super::{Interactive, Output, Session, Stopped};
+use super::{Change, Interactive, Output, Params, Session, Stopped};
+use crate::progress::{Progress, Silent, Task, Unit};
 use crate::report::Painter;
 
 /// What a session has printed.
@@ -95,7 +96,12 @@ fn saved(inputs: &[&str]) -> String {
 
 #[test]
 fn a_saved_session_does_the_same() {
-    saved(&["let f = |x| { x * 2 }", "f.call(4)", "let o = #{ a: 1 }", "o"]);
+    saved(&[
+        "let f = |x| { x * 2 }",
+        "f.call(4)",
+        "let o = #{ a: 1 }",
+        "o",
+    ]);
     saved(&["5 // a note", "8; // note", "_", "_ + 1 /* more */", "_"]);
     saved(&[
         "fn g() { 3 } g()",
@@ -117,7 +123,10 @@ fn a_saved_session_does_the_same() {
     saved(&["let x = 4;", "x;", "x += 3;", "_"]);
     saved(&["if true { 7 };", "_"]);
     saved(&["let z = 5; let y = nonsense(z);", "z"]);
-    saved(&["fn h() { 9 } let z = 5; throw \"no\"; let y = 3;", "h() + z"]);
+    saved(&[
+        "fn h() { 9 } let z = 5; throw \"no\"; let y = 3;",
+        "h() + z",
+    ]);
 }
 
 /// Ctrl-C in a function that was typed in earlier: the place of the error is not in the input.
@@ -131,7 +140,10 @@ fn what_ran_before_an_interrupt_is_saved() {
         std::thread::sleep(std::time::Duration::from_millis(100));
         cancel.raise();
     });
-    assert_eq!(t.enter("let z = 5; print(1); long(); let y = 2;"), "Cancelled");
+    assert_eq!(
+        t.enter("let z = 5; print(1); long(); let y = 2;"),
+        "Cancelled"
+    );
     assert_eq!(t.enter("z"), "5");
     t.saves(folder.path());
 }
@@ -142,12 +154,18 @@ fn library(folder: &Path) {
         std::fs::create_dir_all(file.parent().unwrap()).unwrap();
         std::fs::write(file, text).unwrap();
     };
-    write("deep/v.rhai", "import \"lib/w\" as w;\nlet v = w::double(4);\nfn again(x) { import \"lib/w\" as inner; inner::double(w::double(x)) }\nv");
+    write(
+        "deep/v.rhai",
+        "import \"lib/w\" as w;\nlet v = w::double(4);\nfn again(x) { import \"lib/w\" as inner; inner::double(w::double(x)) }\nv",
+    );
     write(
         "deep/lib/w.rhai",
         "print(\"w is read\");\nfn double(x) { x * 2 }\nfn bad(f) { f.call(1) }\nexport const answer = 42;",
     );
-    write("deep/lib/u.rhai", "import \"lib/w\" as w;\nfn times(a, b) { a * w::double(b) / 2 }");
+    write(
+        "deep/lib/u.rhai",
+        "import \"lib/w\" as w;\nfn times(a, b) { a * w::double(b) / 2 }",
+    );
     write("deep/nested.rhai", "import \"lib/u\" as u; u::times(2, 3)");
     write("loop.rhai", "import \"loop\" as l;");
 }
@@ -167,7 +185,9 @@ fn modules_are_read_once_and_stay() {
     let elsewhere = tempfile::tempdir().unwrap();
     let refused = t.state.script(elsewhere.path()).unwrap_err();
     assert!(
-        refused.message().starts_with("the session imports \"lib/w\" from"),
+        refused
+            .message()
+            .starts_with("the session imports \"lib/w\" from"),
         "{refused}"
     );
     std::fs::remove_dir_all(folder.path().join("deep")).unwrap();
@@ -178,7 +198,10 @@ fn modules_are_read_once_and_stay() {
     // Its text is gone, and the place is told without it.
     let error = t.enter("w::bad(|x| x + nothing())");
     assert!(!error.contains("<transcript>"), "{error}");
-    assert!(error.starts_with("error: there is no function `nothing`\n --> repl["), "{error}");
+    assert!(
+        error.starts_with("error: there is no function `nothing`\n --> repl["),
+        "{error}"
+    );
     assert!(!error.contains("| \n"), "{error}");
     t.state.reset();
     let error = t.enter("w::double(6)");
@@ -194,7 +217,12 @@ fn a_module_imports_from_the_folder_of_its_script() {
     assert_eq!(t.enter("u::times(3, 3)"), "9");
     t.saves(&folder.path().join("deep"));
     let refused = t.state.script(folder.path()).unwrap_err();
-    assert!(refused.message().ends_with("and it imports others from there"), "{refused}");
+    assert!(
+        refused
+            .message()
+            .ends_with("and it imports others from there"),
+        "{refused}"
+    );
 }
 
 #[test]
@@ -213,10 +241,16 @@ fn an_import_that_fails_is_told_once() {
     );
     assert_eq!(t.enter("1 + 1"), "2");
     let error = t.load(&folder.path().join("loop.rhai"));
-    assert!(error.contains("the module \"loop\" imports itself"), "{error}");
+    assert!(
+        error.contains("the module \"loop\" imports itself"),
+        "{error}"
+    );
     // What was imported before an error stays.
-    std::fs::write(folder.path().join("half.rhai"), "import \"deep/lib/w\" as w; nonsense();")
-        .unwrap();
+    std::fs::write(
+        folder.path().join("half.rhai"),
+        "import \"deep/lib/w\" as w; nonsense();",
+    )
+    .unwrap();
     t.load(&folder.path().join("half.rhai"));
     assert_eq!(t.enter("w::double(3)"), "6");
 }
@@ -244,4 +278,130 @@ fn a_name_is_not_its_own_suggestion() {
     t.enter("nonsense(); let m = 3;");
     let error = t.enter("m");
     assert!(!error.contains("did you mean"), "{error}");
+}
+
+/// Notes how many tokens each generation is about to make.
+#[derive(Default)]
+struct Generations(Mutex<Vec<u64>>);
+
+impl Progress for Generations {
+    fn start(&self, what: &str, total: u64, _: Unit) -> Box<dyn Task> {
+        if what.starts_with("generating") {
+            self.0.lock().unwrap().push(total);
+        }
+        Box::new(Silent)
+    }
+}
+
+const VECTOR: &str =
+    "let a = x_vector(#{ prompt1: \"Love\", prompt2: \"Hate\", coeff: 5, act_name: 1 });";
+const COMPARE: &str = "print_n_comparisons(#{ model: m, prompt: \"I hate\", activation_additions: a, num_comparisons: 2, tokens_to_generate: 3, stop_at_eos: false })";
+
+impl Tester {
+    /// Turns a dial as the session does, and gives the call that it made.
+    fn turn(&mut self, change: Change) -> String {
+        let call = self.state.change(&change).unwrap();
+        assert_eq!(self.enter(&call), "");
+        call
+    }
+}
+
+#[test]
+fn a_dial_generates_only_what_it_changes() {
+    let printed = Printed::default();
+    let generations = Arc::new(Generations::default());
+    let mut session = Session::new(output(&printed));
+    session.progress = generations.clone();
+    let mut t = Tester {
+        state: Interactive::new(session),
+        printed,
+    };
+    t.enter("let m = load_model(\"demo\");");
+    t.enter(VECTOR);
+    t.enter(COMPARE);
+    t.turn(Change::Coeff(9.0));
+    t.turn(Change::More);
+    t.turn(Change::Seed(3));
+    // Rows times tokens: both columns; the steered one; two more of each; all.
+    assert_eq!(*generations.0.lock().unwrap(), [12, 6, 12, 24]);
+}
+
+#[test]
+fn a_coefficient_of_0_is_no_dead_end() {
+    let mut t = Tester::new();
+    t.enter("let m = load_model(\"demo\");");
+    t.enter(VECTOR);
+    t.enter(COMPARE);
+    let strong = t.turn(Change::Coeff(3.0));
+    assert!(
+        strong.contains("coeff: 3,") && strong.contains("coeff: -3,"),
+        "{strong}"
+    );
+    t.turn(Change::Coeff(0.0));
+    t.turn(Change::Seed(0));
+    assert_eq!(t.turn(Change::Coeff(3.0)), strong);
+}
+
+/// What no variable holds is loaded again as it was.
+#[test]
+fn a_dial_keeps_the_model() {
+    let mut t = Tester::new();
+    let load = "load_model(\"demo\", #{ dtype: \"bf16\", processing: \"none\" })";
+    t.enter(VECTOR);
+    t.enter("let m = load_model(\"demo\");");
+    t.enter(&COMPARE.replace("model: m", &format!("model: {load}")));
+    let call = t.turn(Change::Seed(1));
+    assert!(call.contains(&format!("model: {load}, prompt")), "{call}");
+    assert_eq!(t.state.session().models().len(), 2);
+    t.enter("let held = load_model(\"demo\", #{ processing: \"none\", dtype: \"bf16\" });");
+    let call = t.turn(Change::Seed(2));
+    assert!(call.contains("model: held, prompt"), "{call}");
+    t.enter(COMPARE);
+    assert!(t.turn(Change::Seed(1)).contains("model: m, prompt"));
+}
+
+#[test]
+fn the_parameters_that_were_asked_for_are_known() {
+    let printed = Printed::default();
+    let mut session = Session::new(output(&printed));
+    let given = [("x", "9"), ("unused", "1")].map(|(k, v)| (k.to_owned(), v.to_owned()));
+    session.params = Params::new(given);
+    let mut t = Tester {
+        state: Interactive::new(session),
+        printed,
+    };
+    assert_eq!(t.enter("param(\"x\", 1)"), "9");
+    // Help asks for none, and is not to blame.
+    t.state.aside("help(\"param\")").unwrap();
+    let used = t.state.session().params.used();
+    assert_eq!(used, [("x".to_owned(), "9".to_owned())]);
+}
+
+#[test]
+fn a_constant_can_be_the_last_value() {
+    let mut t = Tester::new();
+    t.enter("const c = 4;");
+    assert_eq!(t.enter("c"), "4");
+    assert_eq!(t.enter("_ + 1"), "5");
+    assert_eq!(t.enter("_"), "5");
+}
+
+#[test]
+fn unfinished_input_knows_the_variables() {
+    let mut t = Tester::new();
+    assert!(!t.state.is_incomplete("x +"));
+    t.enter("let x = 1; x");
+    assert!(t.state.is_incomplete("x +"));
+    assert!(t.state.is_incomplete("if x == _"));
+    assert!(!t.state.is_incomplete("x +\n1"));
+}
+
+#[test]
+fn long_values_are_shortened_in_a_session_only() {
+    let mut t = Tester::new();
+    t.enter("let a = []; a.pad(1000, 7); debug(a);");
+    let whole = t.printed();
+    assert_eq!(whole.matches('7').count(), 1000);
+    assert!(t.enter("a").contains("7, … 970 more …, 7"));
+    assert!(t.enter("#{ a: a }").contains("{\"a\": [7, 7"));
 }

@@ -106,9 +106,8 @@ impl KeptModules {
         let module = evaluated(engine, global, &source);
         let mut kept = self.kept();
         kept.loading.pop();
-        let module = module.map_err(|error| {
-            Box::new(EvalAltResult::ErrorInModule(source, error, place))
-        })?;
+        let module =
+            module.map_err(|error| Box::new(EvalAltResult::ErrorInModule(source, error, place)))?;
         kept.modules.insert(name, module.clone());
         Ok(module)
     }

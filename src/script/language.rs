@@ -31,7 +31,14 @@ pub struct Member {
 
 /// rhai's functions whose first argument is nothing that they belong to.
 const NO_METHODS: [&str; 8] = [
-    "blob", "debug", "exit", "print", "range", "sleep", "timestamp", "to_debug",
+    "blob",
+    "debug",
+    "exit",
+    "print",
+    "range",
+    "sleep",
+    "timestamp",
+    "to_debug",
 ];
 
 impl Language {
@@ -80,7 +87,10 @@ impl Language {
         let plain = |c: char| c.is_alphanumeric() || c == '_';
         // avec's functions of a text or a map are not meant to be called on one.
         let methods = self.functions.iter().filter(|f| {
-            let own = !matches!(kind, "string" | "object map" | "array" | "integer" | "number");
+            let own = !matches!(
+                kind,
+                "string" | "object map" | "array" | "integer" | "number"
+            );
             f.parameters.first().is_some_and(|first| first == kind)
                 && (f.standard || own)
                 && f.name.chars().all(plain)

@@ -63,7 +63,9 @@ impl Params {
     pub fn used(&self) -> Vec<(String, String)> {
         let asked = self.asked.lock().map(|a| a.clone()).unwrap_or_default();
         let given = self.given.iter().filter(|(name, _)| asked.contains(*name));
-        given.map(|(name, value)| (name.clone(), value.clone())).collect()
+        given
+            .map(|(name, value)| (name.clone(), value.clone()))
+            .collect()
     }
 
     /// Fails if a parameter was given that the script never asks for. `known` are the names that

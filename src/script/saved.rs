@@ -198,7 +198,10 @@ fn with_imports_from(entry: &Entry, folder: &Path) -> Result<String> {
                 "the session imports {literal} from {}, and {reason}",
                 from.display()
             ))
-            .hint(format!("save it there: :save {}", from.join("NAME").display()))
+            .hint(format!(
+                "save it there: :save {}",
+                from.join("NAME").display()
+            ))
         };
         let inside = file
             .strip_prefix(&to)
@@ -288,7 +291,8 @@ fn name_functions(texts: &mut [String], names: &Names) {
                 (statement, text)
             })
             .collect();
-        let again = |function: &Statement| defined.iter().any(|(s, _)| s.function == function.function);
+        let again =
+            |function: &Statement| defined.iter().any(|(s, _)| s.function == function.function);
         let name = |statement: &Statement| -> String {
             let function = statement.function.as_ref();
             function.map_or_else(String::new, |function| function.name.clone())

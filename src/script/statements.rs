@@ -104,14 +104,8 @@ mod tests {
 
     #[test]
     fn statements_end_at_a_semicolon_or_a_block_s_brace() {
-        assert_eq!(
-            parts("let a = 1; a + 1 // end"),
-            ["let a = 1", "a + 1"]
-        );
-        assert_eq!(
-            parts("fn g() { 3; } g()"),
-            ["fn g() { 3; }", "g()"]
-        );
+        assert_eq!(parts("let a = 1; a + 1 // end"), ["let a = 1", "a + 1"]);
+        assert_eq!(parts("fn g() { 3; } g()"), ["fn g() { 3; }", "g()"]);
         assert_eq!(
             parts("for i in 0..2 { print(i); } 7"),
             ["for i in 0..2 { print(i); }", "7"]
@@ -126,9 +120,16 @@ mod tests {
         );
         assert_eq!(
             parts("let f = |x| { x * 2 }; do { x += 1 } while x < 5; #{ a: 1 }"),
-            ["let f = |x| { x * 2 }", "do { x += 1 } while x < 5", "#{ a: 1 }"]
+            [
+                "let f = |x| { x * 2 }",
+                "do { x += 1 } while x < 5",
+                "#{ a: 1 }"
+            ]
         );
-        assert_eq!(parts("`${ let x = 1; x }`; 2"), ["`${ let x = 1; x }`", "2"]);
+        assert_eq!(
+            parts("`${ let x = 1; x }`; 2"),
+            ["`${ let x = 1; x }`", "2"]
+        );
         assert_eq!(parts("; ; // nothing"), Vec::<&str>::new());
     }
 

@@ -74,20 +74,9 @@ mod tests {
     #[test]
     fn what_is_wrong_needs_no_more() {
         for text in [
-            "x",
-            "x x",
-            "x )",
-            "1,",
-            "}",
-            "y +",
-            "let 5",
-            "let y",
-            "fn w() 5",
-            "\"abc",
-            "x + ;",
+            "x", "x x", "x )", "1,", "}", "y +", "let 5", "let y", "fn w() 5", "\"abc", "x + ;",
             // An empty line after it ends all but brackets.
-            "x +\n",
-            "x +\n  ",
+            "x +\n", "x +\n  ",
         ] {
             assert!(!unfinished(text), "{text:?}");
         }
