@@ -417,7 +417,7 @@ fn an_error_in_a_wide_line_shows_the_part_around_it() {
     let input = format!("let x = \"{}\" + nonsense;", "a".repeat(60));
     t.keys(&format!("{input}\r"));
     t.until("the error", |text| {
-        text.contains("= help") || text.ends_with("^^^^^^^^")
+        text.contains("^^^") && text.ends_with(PROMPT.trim_end())
     });
     let text = t.text();
     let lines: Vec<&str> = text.lines().collect();

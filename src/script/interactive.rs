@@ -10,8 +10,7 @@ use rhai::{AST, Dynamic, Engine, EvalAltResult, Module, Scope, Shared, Stmt, Tok
 use super::bindings::drawn;
 use super::host::{Host, Stopped, folder_of, read_script};
 use super::kept::KeptModules;
-use super::language::{Language, module_functions};
-use super::prose::short;
+use super::language::Language;
 use super::remembered::Change;
 use super::saved::{self, Entry, Shown};
 use super::scan::underscores;
@@ -27,32 +26,24 @@ use crate::transformer::HookedTransformer;
 /// One interactive session.
 pub struct Interactive {
     pub(super) host: Host,
-    scope: Scope<'static>,
+    pub(super) scope: Scope<'static>,
     /// The functions of all inputs.
-    functions: AST,
+    pub(super) functions: AST,
     /// What was imported outside of all blocks, by the name it was given.
-    modules: BTreeMap<String, Shared<Module>>,
+    pub(super) modules: BTreeMap<String, Shared<Module>>,
     kept: KeptModules,
     transcript: Transcript,
     entries: Vec<Entry>,
     inputs: usize,
     /// The last input, whether it worked or not.
     typed: Option<String>,
-    language: OnceLock<Language>,
+    pub(super) language: OnceLock<Language>,
     /// Line and column of every `_` of the current input that is a value.
     underscores: Arc<Mutex<BTreeSet<(usize, usize)>>>,
 }
 
-/// A variable, for listing.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Variable {
-    pub name: String,
-    pub kind: String,
-    pub value: String,
-}
-
 /// The variable that holds the last value.
-const LAST: &str = "_";
+pub(super) const LAST: &str = "_";
 
 impl Interactive {
     pub fn new(mut session: Session) -> Self {
@@ -119,7 +110,7 @@ impl Interactive {
         })
     }
 
-    fn engine(&self) -> &Engine {
+    pub(super) fn engine(&self) -> &Engine {
         &self.host.engine
     }
 
@@ -277,7 +268,7 @@ impl Interactive {
     }
 
     /// A value as `debug` prints it.
-    fn debug_text(&self, value: &Dynamic) -> String {
+    pub(super) fn debug_text(&self, value: &Dynamic) -> String {
         let mut scope = Scope::new();
         scope.push("value", value.clone());
         self.engine()
@@ -306,72 +297,6 @@ impl Interactive {
         // An engine can't unlearn a module.
         self.host = Host::of(self.session().clone());
         self.prepare();
-    }
-
-    /// The variables, in the order in which they were made; of several of one name the last.
-    pub fn variables(&self) -> Vec<Variable> {
-        // The scope gives the newest first.
-        let mut variables: Vec<Variable> = Vec::new();
-        for (name, _, value) in self.scope.iter_raw() {
-            if name == LAST || variables.iter().any(|variable| variable.name == name) {
-                continue;
-            }
-            variables.push(Variable {
-                name: name.to_owned(),
-                kind: self.kind(value),
-                value: shown(value, None, &|value| self.debug_text(value)),
-            });
-        }
-        variables.reverse();
-        variables
-    }
-
-    /// The names of the variables with their types.
-    pub fn names(&self) -> Vec<(String, String)> {
-        let variables = self.scope.iter_raw().filter(|(name, ..)| *name != LAST);
-        variables
-            .map(|(name, _, value)| (name.to_owned(), self.kind(value)))
-            .collect()
-    }
-
-    /// The value of a variable.
-    pub fn value(&self, name: &str) -> Option<Dynamic> {
-        self.scope.get(name).cloned()
-    }
-
-    /// A value's type as scripts know it.
-    pub fn kind(&self, value: &Dynamic) -> String {
-        short(self.engine().map_type_name(value.type_name()))
-    }
-
-    /// What can stand behind a point.
-    pub fn language(&self) -> &Language {
-        self.language.get_or_init(|| Language::of(self.engine()))
-    }
-
-    /// The names of the modules that were imported.
-    pub fn modules(&self) -> impl Iterator<Item = &str> {
-        self.modules.keys().map(String::as_str)
-    }
-
-    /// The functions and the variables of a module that was imported.
-    pub fn in_module(&self, name: &str) -> (Vec<String>, Vec<String>) {
-        let Some(module) = self.modules.get(name) else {
-            return Default::default();
-        };
-        let variables = module.iter_var().map(|(name, _)| name.to_owned());
-        (module_functions(module), variables.collect())
-    }
-
-    /// The functions that were typed in.
-    pub fn functions(&self) -> Vec<String> {
-        let names: BTreeSet<String> = self
-            .functions
-            .iter_functions()
-            .map(|function| function.name.to_owned())
-            .filter(|name| !name.starts_with("anon$"))
-            .collect();
-        names.into_iter().collect()
     }
 
     /// The call that makes the last comparison again with one thing changed.

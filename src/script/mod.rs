@@ -8,6 +8,7 @@ mod diagnostic;
 mod fault;
 mod header;
 mod host;
+mod inspect;
 mod interactive;
 #[cfg(test)]
 mod interactive_tests;
@@ -28,12 +29,14 @@ mod shown;
 mod statements;
 mod transcript;
 mod unfinished;
+mod versions;
 mod watch;
 
 pub use diagnostic::{Diagnostic, Label};
 pub use header::{Header, Param};
 pub use host::{Host, Stopped};
-pub use interactive::{Interactive, Variable};
+pub use inspect::Variable;
+pub use interactive::Interactive;
 pub use language::{Language, Member};
 pub use options::Field;
 pub use params::{Params, parse_assignment};

@@ -3,12 +3,12 @@
 //! A script is one text, and a session is many: a function that is typed in again has to get two
 //! names, `_` a name, a shown value a `debug`, and an `import` the place from where it was meant.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use super::scan::{Kind, Piece, scan, underscores};
 use super::statements::{Statement, statements};
+use super::versions::{Names, name_functions};
 use crate::error::{Error, Result};
 use crate::steering::string_literal;
 
@@ -82,7 +82,7 @@ pub fn script(entries: &[Entry], folder: &Path) -> Result<String> {
 }
 
 /// Replaces parts of a text; what is put in at one place stands in the order given.
-fn edited(text: &str, mut edits: Vec<(Range<usize>, String)>) -> String {
+pub(super) fn edited(text: &str, mut edits: Vec<(Range<usize>, String)>) -> String {
     edits.sort_by_key(|(range, _)| (range.start, range.end));
     let mut out = String::new();
     let mut at = 0;
@@ -208,7 +208,7 @@ fn with_imports_from(entry: &Entry, folder: &Path) -> Result<String> {
             .map_err(|_| there("a script imports only from its own folder"))?;
         // A module's own imports start from the script's folder too.
         let source = std::fs::read_to_string(format!("{}.rhai", file.display()));
-        if source.is_ok_and(|source| Names::of(&[source]).0.contains("import")) {
+        if source.is_ok_and(|source| Names::of(&[source]).contains("import")) {
             return Err(there("it imports others from there"));
         }
         let inside = inside.to_string_lossy().replace('\\', "/");
@@ -228,115 +228,6 @@ fn absolute(folder: &Path) -> PathBuf {
         .canonicalize()
         .or_else(|_| std::path::absolute(folder))
         .unwrap_or_else(|_| folder.to_owned())
-}
-
-/// Every word of some texts.
-struct Names(BTreeSet<String>);
-
-impl Names {
-    fn of(texts: &[String]) -> Self {
-        let words = texts.iter().flat_map(|text| {
-            let pieces = scan(text).into_iter();
-            let words = pieces.filter(|piece| piece.kind == Kind::Word);
-            words.map(|piece| piece.of(text).to_owned())
-        });
-        Self(words.collect())
-    }
-
-    /// This name with an ending, and with more of one if it is taken.
-    fn free(&self, name: &str, ending: &str) -> String {
-        let mut free = format!("{name}{ending}");
-        while self.0.contains(&free) {
-            free.push('_');
-        }
-        free
-    }
-}
-
-/// Where a text calls or defines one of these functions.
-fn mentions(text: &str, wanted: impl Fn(&str) -> bool) -> Vec<(Range<usize>, String)> {
-    let pieces = scan(text);
-    let solid: Vec<&Piece> = pieces.iter().filter(|piece| piece.is_solid()).collect();
-    let of = |at: usize| solid.get(at).map_or("", |piece| piece.of(text));
-    let mut found = Vec::new();
-    for (i, piece) in solid.iter().enumerate() {
-        let own = piece.of(text);
-        let in_module = i > 1 && of(i - 1) == ":" && of(i - 2) == ":";
-        if piece.kind == Kind::Word && wanted(own) && of(i + 1) == "(" && !in_module {
-            found.push((piece.range.clone(), own.to_owned()));
-        }
-        // Fn("name")
-        let named = own.trim_matches('"');
-        if piece.kind == Kind::Text && i > 1 && of(i - 2) == "Fn" && wanted(named) {
-            let inside = piece.range.start + 1..piece.range.end - 1;
-            found.push((inside, named.to_owned()));
-        }
-    }
-    found
-}
-
-/// Functions that were defined again get a name for each of their versions. What calls them gets
-/// one too, since from then on it calls the new version.
-fn name_functions(texts: &mut [String], names: &Names) {
-    // The functions that hold at an input, with the text of each.
-    let mut known: Vec<(Statement, String)> = Vec::new();
-    // For each name the first input in which it means what it means now, and its versions.
-    let mut since: BTreeMap<String, (usize, usize)> = BTreeMap::new();
-    for i in 0..texts.len() {
-        let defined: Vec<(Statement, String)> = statements(&texts[i])
-            .into_iter()
-            .filter(|statement| statement.function.is_some())
-            .map(|statement| {
-                let text = statement.of(&texts[i]).to_owned();
-                (statement, text)
-            })
-            .collect();
-        let again =
-            |function: &Statement| defined.iter().any(|(s, _)| s.function == function.function);
-        let name = |statement: &Statement| -> String {
-            let function = statement.function.as_ref();
-            function.map_or_else(String::new, |function| function.name.clone())
-        };
-        let mut changed: BTreeSet<String> = known
-            .iter()
-            .filter(|(function, _)| again(function))
-            .map(|(function, _)| name(function))
-            .collect();
-        loop {
-            let callers: Vec<String> = known
-                .iter()
-                .filter(|(_, text)| !mentions(text, |word| changed.contains(word)).is_empty())
-                .map(|(function, _)| name(function))
-                .collect();
-            let before = changed.len();
-            if !changed.is_empty() {
-                changed.extend(callers);
-            }
-            if changed.len() == before {
-                break;
-            }
-        }
-        for changed in &changed {
-            let (first, versions) = since.get(changed).copied().unwrap_or((0, 0));
-            let version = names.free(changed, &format!("_{}", versions + 1));
-            for text in &mut texts[first..i] {
-                let places = mentions(text, |word| word == changed.as_str()).into_iter();
-                let edits = places.map(|(range, _)| (range, version.clone()));
-                *text = edited(text, edits.collect());
-            }
-            since.insert(changed.clone(), (i, versions + 1));
-        }
-        let repeated: Vec<String> = known
-            .iter()
-            .filter(|(function, _)| changed.contains(&name(function)) && !again(function))
-            .map(|(_, text)| text.clone())
-            .collect();
-        if !repeated.is_empty() {
-            texts[i] = format!("{}\n{}", repeated.join("\n"), texts[i]);
-        }
-        known.retain(|(function, _)| !again(function));
-        known.extend(defined);
-    }
 }
 
 #[cfg(test)]
@@ -400,35 +291,6 @@ print(\"hi\");
 debug(last_value_ + last_value);
 let last_value_ = if true { 7 };
 debug(last_value_ + last_value_);
-"
-        );
-    }
-
-    #[test]
-    fn a_function_has_a_name_for_each_version() {
-        use Shown::{Not, Value};
-        assert_eq!(
-            saved(&[
-                ("fn f() { 1 }", Not, false),
-                ("fn g() { f() }", Not, false),
-                ("g()", Value, true),
-                ("fn f() { 2 }", Not, false),
-                ("g() + f()", Value, true),
-                ("fn f(x) { x }", Not, false),
-                ("fn f() { 3 }", Not, false),
-                ("g()", Value, true),
-            ]),
-            "fn f_1() { 1 }
-fn g_1() { f_1() }
-debug(g_1());
-fn g_2() { f_2() }
-fn f_2() { 2 }
-debug(g_2() + f_2());
-fn f_2(x) { x }
-fn g() { f() }
-fn f(x) { x }
-fn f() { 3 }
-debug(g());
 "
         );
     }
