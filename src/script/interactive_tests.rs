@@ -118,6 +118,14 @@ fn a_saved_session_does_the_same() {
         "`${_} and ${1 + 1}`",
         "##\"a \"# ( b\"##",
     ]);
+    saved(&[
+        "let a = 1; if a == 1 { return 7 }",
+        "a + 1",
+        "if a == 1 { return 9 };",
+        "_",
+        "if a == 1 { print(a); return; }",
+        "let f = |x| { return x; }; f.call(4)",
+    ]);
     saved(&["fn f() { 1 }", "f()", "fn f() { 2 }", "f()"]);
     saved(&["1 + 1;", "print(\"hi\");", "_"]);
     saved(&["let x = 4;", "x;", "x += 3;", "_"]);

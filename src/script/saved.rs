@@ -72,7 +72,7 @@ pub fn script(entries: &[Entry], folder: &Path) -> Result<String> {
     name_functions(&mut texts, &names);
     let mut out = String::from("//! Saved from an interactive session.\n\n");
     for ((entry, text), needed) in entries.iter().zip(texts).zip(needed) {
-        let text = printing(&text, entry.shown, needed.then_some(last_value.as_str()));
+        let text = printing(&text, entry.shown, needed, &last_value);
         if !text.is_empty() {
             out.push_str(&text);
             out.push('\n');
@@ -112,7 +112,8 @@ fn needed_values(entries: &[Entry]) -> Vec<bool> {
 }
 
 /// An input that ends each statement and prints what the session showed of it.
-fn printing(text: &str, shown: Shown, named: Option<&str>) -> String {
+fn printing(text: &str, shown: Shown, needed: bool, last_value: &str) -> String {
+    let named = needed.then_some(last_value);
     let text = &until_return(text.trim());
     let all = statements(text);
     let last = all.iter().rposition(|s| s.function.is_none());
@@ -130,6 +131,23 @@ fn printing(text: &str, shown: Shown, named: Option<&str>) -> String {
             Shown::Value => Some("debug"),
             Shown::Table => Some("pretty_print_completions"),
         };
+        let returns = inner_returns(text, statement);
+        if Some(i) == last && !returns.is_empty() {
+            let throw = |range| (range, "throw".to_owned());
+            edits.extend(returns.into_iter().map(throw));
+            let name = named.unwrap_or(last_value);
+            let print = print.map_or(String::new(), |print| format!("\n{print}({name});"));
+            let (before, after) = match (wanted, named) {
+                (false, _) => ("try { ".to_owned(), " } catch { }".to_owned()),
+                (true, _) => (
+                    format!("let {name} = ();\ntry {{ {name} = "),
+                    format!("; }} catch (returned) {{ {name} = returned; }}{print}"),
+                ),
+            };
+            edits.push((start..start, before));
+            edits.push((end..end, after));
+            continue;
+        }
         // What can be no part of an expression can be the last of a block that is.
         let (before, after) = if statement.begins_with("try", text) {
             ("{ ", " }")
@@ -166,6 +184,22 @@ fn until_return(text: &str) -> String {
     let functions = all[at + 1..].iter().filter(|s| s.function.is_some());
     let functions: Vec<&str> = functions.map(|function| function.of(text)).collect();
     format!("{}\n{}", functions.join("\n"), &text[..all[at].range.end])
+}
+
+/// The `return`s within a statement, which end an input and would end the whole script. A closure's
+/// own, after its `|`, end only the closure.
+fn inner_returns(text: &str, statement: &Statement) -> Vec<Range<usize>> {
+    if statement.function.is_some() || statement.begins_with("return", text) {
+        return Vec::new();
+    }
+    let own = statement.of(text);
+    let pieces = scan(own).into_iter();
+    let pieces = pieces.take_while(|p| p.kind != Kind::Symbol || p.of(own) != "|");
+    let returns = pieces.filter(|p| p.kind == Kind::Word && p.of(own) == "return");
+    let start = statement.range.start;
+    returns
+        .map(|piece| start + piece.range.start..start + piece.range.end)
+        .collect()
 }
 
 /// Whether a statement needs no `;` after its `}`.
