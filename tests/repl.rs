@@ -82,6 +82,17 @@ fn input_goes_on_until_it_is_complete() {
     t.keys("2\r");
     t.output();
     assert_eq!(t.enter("_"), "3");
+    t.enter("let x = 4");
+    t.keys("x.\r");
+    t.keys("is_even\r");
+    assert!(t.output().ends_with("\ntrue"));
+    t.keys("if x == 4\r");
+    t.keys("{ \"four\" }\r");
+    assert!(t.output().ends_with("\n\"four\""));
+    // An empty line asks what is wrong.
+    t.keys("x +\r");
+    t.keys("\r");
+    assert!(t.output().contains("error: "));
     // An unclosed text on one line is an error, not the beginning of more.
     assert!(t.enter("\"abc").starts_with("error: "));
 }
@@ -162,17 +173,18 @@ fn an_interrupt_ends_the_work_and_not_the_session() {
     t.output();
     // Hundreds of batches of rows.
     t.enter("let prompts = []; prompts.pad(20000, \"I think\");");
-    t.keys("let t = gen_using_model(#{ model: m, prompt_batch: prompts, tokens_to_generate: 100, stop_at_eos: false });\r");
-    std::thread::sleep(std::time::Duration::from_millis(700));
-    let pressed = Instant::now();
-    t.keys("\x03");
-    assert_eq!(t.output(), "interrupted");
-    // 200 ms is what is promised on a quiet machine; here it only must not wait for the work.
-    assert!(
-        pressed.elapsed().as_millis() < 2_000,
-        "{:?}",
-        pressed.elapsed()
-    );
+    let mut waits = Vec::new();
+    for _ in 0..3 {
+        t.keys("let t = gen_using_model(#{ model: m, prompt_batch: prompts, tokens_to_generate: 100, stop_at_eos: false });\r");
+        std::thread::sleep(std::time::Duration::from_millis(700));
+        let pressed = Instant::now();
+        t.keys("\x03");
+        assert_eq!(t.output(), "interrupted");
+        waits.push(pressed.elapsed());
+    }
+    // 200 ms is what is promised on a quiet machine; this one may be busy for some of them.
+    println!("back at the prompt after {waits:?}");
+    assert!(waits.iter().any(|wait| wait.as_millis() < 500), "{waits:?}");
     assert_eq!(t.enter("m.n_layers"), "5");
 }
 
@@ -304,11 +316,116 @@ fn commands_tell_what_is_asked() {
 
 #[test]
 fn the_editor_gives_an_input() {
+    use std::os::unix::fs::PermissionsExt;
     let folder = tempfile::tempdir().unwrap();
-    let mut t = Terminal::start(folder.path(), 220, &["-q"]);
+    let editor = folder.path().join("edit");
+    // It gets the input's file behind its own argument.
+    std::fs::write(&editor, "#!/bin/sh\nsed -i \"s/$1/2/\" \"$2\"\n").unwrap();
+    std::fs::set_permissions(&editor, std::fs::Permissions::from_mode(0o700)).unwrap();
+    let editor = format!("{} [15]", editor.display());
+    let mut t = Terminal::start_with(folder.path(), 220, &["-q"], &[("EDITOR", &editor)]);
     t.enter("40 + 1");
-    // EDITOR is `true`, which changes nothing: the last input runs again.
+    assert_eq!(t.enter(":edit"), "40 + 2\n42");
+    // What failed is what one wants to edit.
+    assert!(t.enter("nonsense + 5").starts_with("error: "));
+    let again = t.enter(":edit");
+    assert!(again.starts_with("nonsense + 2\nerror: "), "{again}");
+}
+
+#[test]
+fn an_editor_that_changes_nothing_runs_the_input_again() {
+    let (_folder, mut t) = started();
+    t.enter("40 + 1");
     assert_eq!(t.enter(":edit"), "40 + 1\n41");
+}
+
+#[test]
+fn repl_opens_a_session() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut t = Terminal::start(folder.path(), 220, &["repl"]);
+    assert!(t.text().contains("Tab completes"), "{}", t.text());
+    assert_eq!(t.enter("1 + 1"), "2");
+}
+
+/// What a session was started with is what its saved script needs.
+#[test]
+fn a_saved_session_says_which_parameters_it_needs() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut t = Terminal::start(folder.path(), 220, &["-q", "-p", "x=9", "-p", "y=1"]);
+    assert_eq!(t.enter("param(\"x\", 1)"), "9");
+    assert!(t.enter("?param").starts_with("param("));
+    assert_eq!(
+        t.enter(":save \"my session\""),
+        "saved; run it with: avec -p x=9 'my session.rhai'"
+    );
+}
+
+#[test]
+fn colours_are_shown_unless_they_are_unwanted() {
+    let folder = tempfile::tempdir().unwrap();
+    let coloured = |no_color: &str| {
+        let variables = [("NO_COLOR", no_color)];
+        let mut t = Terminal::start_with(folder.path(), 220, &["-q"], &variables);
+        t.enter("let x = \"text\"");
+        assert!(t.text().contains("avec> let x = \"text\""), "{}", t.text());
+        t.coloured()
+    };
+    // `let` in magenta, the text in green.
+    let with = coloured("");
+    assert!(
+        with.contains("[35;22mlet") && with.contains("[32m\"text\""),
+        "{with:?}"
+    );
+    let without = coloured("1");
+    assert!(
+        !without.contains("[35") && !without.contains("[32m"),
+        "{without:?}"
+    );
+}
+
+/// Lines that are typed while an input runs, or pasted without marks, are inputs one by one.
+#[test]
+fn lines_typed_ahead_are_not_lost() {
+    let (_folder, mut t) = started();
+    t.keys("let n = 0; while n < 300000 { n += 1 }\r");
+    for line in ["100 + 1\r", "100 + 2\r", "100 + 3\r", "n\r"] {
+        t.keys(line);
+    }
+    let all_ran = |text: &str| {
+        let shown: Vec<&str> = text.lines().filter(|l| !l.contains("avec>")).collect();
+        shown.ends_with(&["101", "102", "103", "300000", ""]) || {
+            let wanted = ["101", "102", "103", "300000"];
+            let ran = |wanted: &&str| shown.contains(wanted);
+            wanted.iter().all(ran) && text.ends_with(PROMPT.trim_end())
+        }
+    };
+    t.until("all lines", all_ran);
+    t.keys("200 + 1\r200 + 2\r200 + 3\r200 + 4\r");
+    t.until("all pasted lines", |text| {
+        let shown: Vec<&str> = text.lines().collect();
+        ["201", "202", "203", "204"]
+            .iter()
+            .all(|wanted| shown.contains(wanted))
+    });
+}
+
+/// The caret stands under its text also where the line is wider than the window.
+#[test]
+fn an_error_in_a_wide_line_shows_the_part_around_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut t = Terminal::start(folder.path(), 40, &["-q"]);
+    let input = format!("let x = \"{}\" + nonsense;", "a".repeat(60));
+    t.keys(&format!("{input}\r"));
+    t.until("the error", |text| {
+        text.contains("^^^") && text.ends_with(PROMPT.trim_end())
+    });
+    let text = t.text();
+    let lines: Vec<&str> = text.lines().collect();
+    let caret = lines.iter().position(|line| line.contains('^')).unwrap();
+    assert!(lines[caret - 1].starts_with("1 | …aaa"), "{text}");
+    let under = lines[caret].find('^').unwrap();
+    let above: String = lines[caret - 1].chars().skip(under).take(8).collect();
+    assert_eq!(above, "nonsense", "{text}");
 }
 
 /// The session in the README is what these inputs show on a terminal of 100 columns.

@@ -82,8 +82,14 @@ impl Command {
                 ":{name} needs something after it: :{name} {wanted}"
             )));
         }
-        let wrong =
-            |what: &str| Error::other(format!(":{name} needs {what}, but {argument:?} is none"));
+        let wrong = |what: &str| {
+            let digits = !argument.is_empty() && argument.chars().all(|c| c.is_ascii_digit());
+            Error::other(if digits {
+                format!(":{name} needs {what}, and {argument} is too large")
+            } else {
+                format!(":{name} needs {what}, but {argument:?} is none")
+            })
+        };
         Ok(match name {
             "help" => Self::Help(text(argument)),
             "coeff" => Self::Change(Change::Coeff(
@@ -99,7 +105,10 @@ impl Command {
             "seed" => Self::Change(Change::Seed(
                 argument
                     .parse()
-                    .map_err(|_| wrong("a whole number, 0 or more"))?,
+                    .ok()
+                    // Scripts know no larger ones.
+                    .filter(|seed| i64::try_from(*seed).is_ok())
+                    .ok_or_else(|| wrong("a whole number, 0 or more"))?,
             )),
             "prompt" => Self::Change(Change::Prompt(unquoted(argument).to_owned())),
             "more" => Self::Change(Change::More),
@@ -121,10 +130,11 @@ fn text(argument: &str) -> Option<String> {
     (!name.is_empty()).then(|| unquoted(name).to_owned())
 }
 
-/// Without the quotes around it, if there are any.
+/// Without the quotes around it, if there are any: those of `"x" and "y"` are not around it.
 fn unquoted(text: &str) -> &str {
     text.strip_prefix('"')
         .and_then(|text| text.strip_suffix('"'))
+        .filter(|inside| !inside.contains('"'))
         .unwrap_or(text)
 }
 
@@ -150,6 +160,10 @@ mod tests {
             parsed(":prompt \"I think\""),
             Command::Change(Change::Prompt("I think".into()))
         );
+        assert_eq!(
+            parsed(":prompt \"x\" and \"y\""),
+            Command::Change(Change::Prompt("\"x\" and \"y\"".into()))
+        );
         assert_eq!(parsed("  :quit"), Command::Quit);
         assert!(Command::parse("x + 1").is_none());
         for (name, argument, _) in COMMANDS {
@@ -167,6 +181,14 @@ mod tests {
         assert_eq!(
             refused(":layer six"),
             ":layer needs a layer's number, but \"six\" is none"
+        );
+        assert_eq!(
+            refused(":seed 9223372036854775808"),
+            ":seed needs a whole number, 0 or more, and 9223372036854775808 is too large"
+        );
+        assert_eq!(
+            refused(":layer 99999999999999999999999"),
+            ":layer needs a layer's number, and 99999999999999999999999 is too large"
         );
         assert_eq!(
             refused(":save"),

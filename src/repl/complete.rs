@@ -4,8 +4,9 @@
 use std::path::Path;
 
 use super::command::COMMANDS;
+use super::receiver::receiver;
 use crate::script::scan::{Kind, Piece, open_brackets, scan};
-use crate::script::{Interactive, Reference};
+use crate::script::{Field, Function, Interactive, Reference};
 use crate::store::aliases;
 
 /// Something that can be put in.
@@ -60,26 +61,42 @@ impl Cursor<'_> {
         if let Some(command) = line.strip_prefix(':') {
             return self.in_command(indent + 1, command);
         }
-        if line.starts_with('?') {
-            return (indent + 1, self.documented());
+        if let Some(name) = line.strip_prefix('?') {
+            let name = name.trim_start();
+            return (self.text.len() - name.len(), self.documented());
         }
-        if let Some(text) = self
-            .pieces
-            .last()
-            .filter(|p| p.kind == Kind::Text && p.open)
-        {
-            return self.in_text(text.range.start);
+        let last = self.pieces.last();
+        if let Some(text) = last.filter(|p| p.kind == Kind::Text && p.open) {
+            return self.in_text(text);
         }
-        let word = self.pieces.last().filter(|piece| piece.kind == Kind::Word);
+        let in_comment =
+            |p: &&Piece| p.kind == Kind::Comment && (p.open || p.of(self.text).starts_with("//"));
+        if last.filter(in_comment).is_some() {
+            return (self.text.len(), Vec::new());
+        }
+        let word = last.filter(|piece| piece.kind == Kind::Word);
         let start = word.map_or(self.text.len(), |piece| piece.range.start);
-        let before = self.solid_before(start);
-        if before.is_some_and(|piece| piece.of(self.text) == ".") {
-            return (start, self.members(start));
+        let solid = self.solid_until(start);
+        let text = |back: usize| {
+            let at = solid.len().checked_sub(back);
+            at.map_or("", |at| solid[at].of(self.text))
+        };
+        if text(1) == "." {
+            return (start, self.members(&solid[..solid.len() - 1]));
+        }
+        if text(1) == ":" && text(2) == ":" {
+            return (start, self.in_module(text(3)));
         }
         if let Some(options) = self.option_keys(start) {
             return (start, options);
         }
         (start, self.words())
+    }
+
+    /// The pieces before a place without spaces and comments.
+    fn solid_until(&self, place: usize) -> Vec<&Piece> {
+        let before = self.pieces.iter().filter(|p| p.range.end <= place);
+        before.filter(|piece| piece.is_solid()).collect()
     }
 
     /// The piece before a place that is neither space nor comment.
@@ -88,7 +105,7 @@ impl Cursor<'_> {
             .iter()
             .rev()
             .filter(|piece| piece.range.end <= place)
-            .find(|piece| !matches!(piece.kind, Kind::Space | Kind::Comment))
+            .find(|piece| piece.is_solid())
     }
 
     fn in_command(&self, start: usize, command: &str) -> (usize, Vec<Offer>) {
@@ -105,13 +122,17 @@ impl Cursor<'_> {
         };
         let start = self.text.len() - argument.len();
         match name {
-            "load" | "save" => (start, files(argument, "")),
+            "load" | "save" => {
+                let path = argument.strip_prefix('"').unwrap_or(argument);
+                (self.text.len() - path.len(), files(path, ""))
+            }
             "help" => (start, self.documented()),
-            _ => {
-                // An expression, as in `:time f(x)`.
+            "time" => {
                 let (inner, offers) = complete(argument, self.state, self.reference);
                 (start + inner, offers)
             }
+            // A number or a text, or nothing at all.
+            _ => (self.text.len(), Vec::new()),
         }
     }
 
@@ -131,8 +152,9 @@ impl Cursor<'_> {
         (name.kind == Kind::Word).then(|| name.of(self.text))
     }
 
-    /// Inside of quotes that open at `quote`.
-    fn in_text(&self, quote: usize) -> (usize, Vec<Offer>) {
+    /// Inside of quotes.
+    fn in_text(&self, text: &Piece) -> (usize, Vec<Offer>) {
+        let quote = text.range.start;
         let start = quote + 1;
         let typed = &self.text[start..];
         let pieces = scan(&self.text[..quote]);
@@ -146,9 +168,41 @@ impl Cursor<'_> {
                 models
             }
             (Some("("), Some("help")) => self.documented(),
-            _ => self.hook_names(typed),
+            _ => match self.option_at(quote, &brackets) {
+                Some(option) => self.option_values(option, typed),
+                None => self.hook_names(typed),
+            },
         };
         (start, offers)
+    }
+
+    /// The option that a value at this place is for.
+    fn option_at(&self, place: usize, brackets: &[(char, usize)]) -> Option<&Field> {
+        // In an array, the option is that of the array.
+        let arrays = brackets.iter().rev().take_while(|(open, _)| *open == '[');
+        let arrays = arrays.count();
+        let place = match brackets.len() - arrays {
+            map if arrays > 0 => brackets.get(map)?.1,
+            _ => place,
+        };
+        let (function, _) = self.options_of(&brackets[..brackets.len() - arrays])?;
+        let solid = self.solid_until(place);
+        let [.., key, colon] = solid.as_slice() else {
+            return None;
+        };
+        let key = (colon.of(self.text) == ":").then(|| key.of(self.text))?;
+        function.options.iter().find(|option| option.name == key)
+    }
+
+    /// What a text for an option can be.
+    fn option_values(&self, option: &Field, typed: &str) -> Vec<Offer> {
+        // "\"a\", \"b\" or \"c\"": every second part is in quotes.
+        let words = option.type_name.split('"').skip(1).step_by(2);
+        let words: Vec<Offer> = words.map(Offer::same).collect();
+        if words.is_empty() && option.type_name.contains("hook point") {
+            return self.hook_names(typed);
+        }
+        words
     }
 
     /// Hook names of the loaded models. Long lists are offered part by part.
@@ -173,49 +227,64 @@ impl Cursor<'_> {
     }
 
     /// Methods and properties after a point, by the value's type where that is known.
-    fn members(&self, start: usize) -> Vec<Offer> {
-        let point = self.solid_before(start).map_or(start, |p| p.range.start);
-        let receiver = self.solid_before(point);
-        let variables = self.state.variables();
-        let kind = receiver
-            .filter(|piece| piece.kind == Kind::Word)
-            .filter(|piece| {
-                let before = self.solid_before(piece.range.start);
-                before.is_none_or(|before| before.of(self.text) != ".")
-            })
-            .and_then(|piece| variables.iter().find(|v| v.name == piece.of(self.text)))
-            .map(|variable| variable.kind.as_str());
-        self.reference
-            .functions()
-            .iter()
-            .filter(|function| match kind {
-                Some(kind) => function.receivers.iter().any(|r| r == kind),
-                None => function
-                    .receivers
-                    .iter()
-                    .any(|r| RECEIVERS.contains(&r.as_str())),
-            })
-            .map(|function| Offer {
-                text: if function.is_property {
-                    function.name.clone()
-                } else {
-                    format!("{}(", function.name)
-                },
-                display: function.name.clone(),
-            })
+    fn members(&self, before: &[&Piece]) -> Vec<Offer> {
+        let offer = |name: &str, is_property: bool| Offer {
+            text: if is_property {
+                name.to_owned()
+            } else {
+                format!("{name}(")
+            },
+            display: name.to_owned(),
+        };
+        let receiver = receiver(self.text, before, self.state);
+        let Some(kind) = receiver.kind else {
+            let functions = self.reference.functions().iter();
+            let avec =
+                functions.filter(|f| f.receivers.iter().any(|r| RECEIVERS.contains(&r.as_str())));
+            return avec.map(|f| offer(&f.name, f.is_property)).collect();
+        };
+        let members = self.state.language().members(&kind).into_iter();
+        let mut offers: Vec<Offer> = members.map(|m| offer(&m.name, m.is_property)).collect();
+        let map = receiver
+            .value
+            .and_then(|value| value.try_cast::<rhai::Map>());
+        let plain = |key: &&str| {
+            let word = key.chars().all(|c| c.is_alphanumeric() || c == '_');
+            word && !key.starts_with(|c: char| c.is_ascii_digit())
+        };
+        let map = map.unwrap_or_default();
+        let keys = map.keys().map(|key| key.as_str()).filter(plain);
+        offers.extend(keys.map(|key| offer(key, true)));
+        offers
+    }
+
+    /// What a module has.
+    fn in_module(&self, name: &str) -> Vec<Offer> {
+        let (functions, variables) = self.state.in_module(name);
+        let functions = functions.into_iter().map(|name| Offer {
+            text: format!("{name}("),
+            display: name,
+        });
+        functions
+            .chain(variables.into_iter().map(Offer::same))
             .collect()
     }
 
-    /// Inside of `name(#{ .. }`, where a key stands: the options that are not written yet.
-    fn option_keys(&self, start: usize) -> Option<Vec<Offer>> {
-        let brackets = open_brackets(self.text, &self.pieces);
+    /// The function that is called with the option map around a place, and where the map opens.
+    fn options_of(&self, brackets: &[(char, usize)]) -> Option<(&Function, usize)> {
         let (call, map) = brackets.split_at_checked(brackets.len().checked_sub(1)?)?;
         let (bracket, place) = *map.first()?;
         let hash = self.solid_before(place)?;
         if bracket != '{' || hash.of(self.text) != "#" {
             return None;
         }
-        let function = self.reference.get(self.call_around(call)?)?;
+        Some((self.reference.get(self.call_around(call)?)?, place))
+    }
+
+    /// Inside of `name(#{ .. }`, where a key stands: the options that are not written yet.
+    fn option_keys(&self, start: usize) -> Option<Vec<Offer>> {
+        let brackets = open_brackets(self.text, &self.pieces);
+        let (function, place) = self.options_of(&brackets)?;
         let before = self.solid_before(start)?.of(self.text);
         if !matches!(before, "{" | ",") || function.options.is_empty() {
             return None;
@@ -255,8 +324,10 @@ impl Cursor<'_> {
         offers.extend(functions.filter(|f| !f.is_property).map(|f| call(&f.name)));
         offers.extend(self.state.functions().iter().map(|name| call(name)));
         offers.extend(["print", "debug", "range", "type_of"].map(call));
-        let variables = self.state.variables().into_iter();
-        offers.extend(variables.map(|variable| Offer::same(variable.name)));
+        let variables = self.state.names().into_iter();
+        offers.extend(variables.map(|(name, _)| Offer::same(name)));
+        let modules = self.state.modules();
+        offers.extend(modules.map(|name| Offer::same(format!("{name}::"))));
         offers.extend(
             [
                 "let ", "const ", "for ", "while ", "if ", "else ", "fn ", "return ", "import ",
@@ -315,95 +386,5 @@ fn files(typed: &str, extension: &str) -> Vec<Offer> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::report::Painter;
-    use crate::script::{Output, Session};
-
-    fn state() -> Interactive {
-        let output = Output::new(Box::new(std::io::sink()), 80, Painter::plain());
-        let mut state = Interactive::new(Session::new(output));
-        state
-            .eval("let m = load_model(\"demo\"); let additions = x_vector(#{ prompt1: \"a\", prompt2: \"b\", coeff: 1, act_name: 1 }); fn twice(x) { 2 * x }")
-            .unwrap();
-        state
-    }
-
-    fn offered(before: &str) -> Vec<String> {
-        let state = state();
-        let (start, offers) = complete(before, &state, &state.host().reference());
-        let typed = &before[..start];
-        let texts = offers
-            .into_iter()
-            .map(|offer| format!("{typed}{}", offer.text));
-        texts.collect()
-    }
-
-    #[test]
-    fn functions_and_variables() {
-        assert_eq!(offered("x_v"), ["x_vector("]);
-        assert_eq!(offered("print(add"), ["print(additions"]);
-        assert_eq!(offered("twi"), ["twice("]);
-    }
-
-    #[test]
-    fn members_by_type() {
-        assert_eq!(offered("m.n_la"), ["m.n_layers"]);
-        assert_eq!(offered("m.run"), ["m.run_with_cache("]);
-        // A tensor's method is none of a model's.
-        assert!(offered("m.soft").is_empty());
-        assert_eq!(
-            offered("m.logits(\"a\").soft"),
-            ["m.logits(\"a\").softmax("]
-        );
-    }
-
-    #[test]
-    fn options_of_a_call() {
-        assert_eq!(
-            offered("x_vector(#{ pr"),
-            ["x_vector(#{ prompt1: ", "x_vector(#{ prompt2: "]
-        );
-        // What is written already is not offered again.
-        assert_eq!(
-            offered("x_vector(#{ prompt1: \"a\", pr"),
-            ["x_vector(#{ prompt1: \"a\", prompt2: "]
-        );
-        // A value is no key.
-        assert_eq!(
-            offered("x_vector(#{ model: m, coeff: add"),
-            ["x_vector(#{ model: m, coeff: additions"]
-        );
-    }
-
-    #[test]
-    fn hook_names_and_models() {
-        assert_eq!(
-            offered("m.run_with_cache(\"a\", \"blocks.3.ln2.hook_s"),
-            ["m.run_with_cache(\"a\", \"blocks.3.ln2.hook_scale"]
-        );
-        assert_eq!(
-            offered("\"blocks."),
-            [
-                "\"blocks.0.",
-                "\"blocks.1.",
-                "\"blocks.2.",
-                "\"blocks.3.",
-                "\"blocks.4."
-            ]
-        );
-        assert!(offered("load_model(\"gpt2-x").contains(&"load_model(\"gpt2-xl".to_owned()));
-    }
-
-    #[test]
-    fn commands_files_and_help() {
-        assert_eq!(offered(":coe"), [":coeff "]);
-        assert_eq!(offered(":help x_v"), [":help x_vector"]);
-        assert_eq!(offered("?x_v"), ["?x_vector"]);
-        assert_eq!(
-            offered(":load scripts/love"),
-            [":load scripts/love_hate.rhai"]
-        );
-        assert_eq!(offered(":time twi"), [":time twice("]);
-    }
-}
+#[path = "complete_tests.rs"]
+mod tests;

@@ -5,6 +5,7 @@ mod command;
 mod complete;
 mod editor;
 mod highlight;
+mod receiver;
 mod shell;
 
 pub use shell::run;

@@ -71,7 +71,10 @@ impl Shell {
         match stopped {
             Stopped::Cancelled => self.say(&self.painter.dim("interrupted")),
             Stopped::BrokenPipe => {}
-            Stopped::Failed(diagnostic) => self.say(&diagnostic.render(self.painter)),
+            Stopped::Failed(diagnostic) => {
+                let columns = self.output.columns();
+                self.say(&diagnostic.render_within(self.painter, columns));
+            }
         }
     }
 
@@ -146,7 +149,7 @@ impl Shell {
 
     /// Help is nothing that a saved script should repeat.
     fn without_saving(&mut self, call: &str) {
-        let result = self.state.borrow_mut().aside(call);
+        let result = self.state.borrow().aside(call);
         self.tell(result.map(|()| None).map_err(without_place));
     }
 
@@ -204,7 +207,9 @@ impl Shell {
             Some(_) => path.to_owned(),
             None => path.with_extension("rhai"),
         };
-        let text = self.state.borrow().script();
+        let folder = path.parent().unwrap_or(Path::new(""));
+        let state = self.state.borrow();
+        let text = state.script(folder)?;
         let written = std::fs::OpenOptions::new()
             .write(true)
             .create_new(true)
@@ -220,7 +225,7 @@ impl Shell {
         self.say(
             &self
                 .painter
-                .dim(&format!("saved; run it with: avec {}", path.display())),
+                .dim(&format!("saved; run it with: {}", run_with(&state, &path))),
         );
         Ok(())
     }
@@ -265,6 +270,25 @@ impl Shell {
         self.say(text);
         self.eval(text);
         Ok(())
+    }
+}
+
+/// The command that runs a saved session with the parameters that it used.
+fn run_with(state: &Interactive, path: &Path) -> String {
+    let mut command = String::from("avec");
+    for (name, value) in state.session().params.used() {
+        command.push_str(&format!(" -p {}", shell_word(&format!("{name}={value}"))));
+    }
+    format!("{command} {}", shell_word(&path.display().to_string()))
+}
+
+/// A word as a shell takes it whole.
+fn shell_word(word: &str) -> String {
+    let plain = |c: char| c.is_alphanumeric() || "=./_-+:,@%".contains(c);
+    if word.chars().all(plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', "'\\''"))
     }
 }
 

@@ -9,23 +9,45 @@ pub struct LiveArea {
 impl LiveArea {
     /// What to write so that these lines stand in the place of those before. Of more lines than the
     /// terminal has, the last are shown: what is above the screen can't be drawn again.
+    ///
+    /// The screen's first line is never part of it, and lines are cleared one by one: what a
+    /// terminal clears from its first place on, some keep as if it had scrolled away.
     pub fn replace(&mut self, lines: &[String], height: usize) -> String {
-        let shown = &lines[lines.len().saturating_sub(height.saturating_sub(1).max(1))..];
-        let mut out = self.clear();
+        let room = height.saturating_sub(2).max(1);
+        let shown = &lines[lines.len().saturating_sub(room)..];
+        let mut out = self.start();
         for line in shown {
+            // First, since after a line as wide as the terminal it would clear its last place.
+            out.push_str("\x1b[K");
             out.push_str(line);
             out.push('\n');
         }
+        out.push_str(&blank(self.drawn.saturating_sub(shown.len())));
         self.drawn = shown.len();
         out
     }
 
     /// What to write so that nothing is left of it.
     pub fn clear(&mut self) -> String {
-        match std::mem::take(&mut self.drawn) {
+        let out = format!("{}{}", self.start(), blank(self.drawn));
+        self.drawn = 0;
+        out
+    }
+
+    /// To the first line that was drawn.
+    fn start(&self) -> String {
+        match self.drawn {
             0 => String::new(),
-            lines => format!("\x1b[{lines}A\r\x1b[J"),
+            lines => format!("\x1b[{lines}A\r"),
         }
+    }
+}
+
+/// Clears lines from the cursor's on and comes back.
+fn blank(lines: usize) -> String {
+    match lines {
+        0 => String::new(),
+        lines => format!("{}\x1b[{lines}A", "\x1b[K\n".repeat(lines)),
     }
 }
 
@@ -37,10 +59,13 @@ mod tests {
     fn lines_replace_those_before() {
         let mut area = LiveArea::default();
         let lines = |n: usize| (0..n).map(|i| i.to_string()).collect::<Vec<_>>();
-        assert_eq!(area.replace(&lines(2), 10), "0\n1\n");
-        assert_eq!(area.replace(&lines(1), 10), "\x1b[2A\r\x1b[J0\n");
-        assert_eq!(area.replace(&lines(5), 3), "\x1b[1A\r\x1b[J3\n4\n");
-        assert_eq!(area.clear(), "\x1b[2A\r\x1b[J");
+        assert_eq!(area.replace(&lines(2), 10), "\x1b[K0\n\x1b[K1\n");
+        assert_eq!(
+            area.replace(&lines(1), 10),
+            "\x1b[2A\r\x1b[K0\n\x1b[K\n\x1b[1A"
+        );
+        assert_eq!(area.replace(&lines(5), 4), "\x1b[1A\r\x1b[K3\n\x1b[K4\n");
+        assert_eq!(area.clear(), "\x1b[2A\r\x1b[K\n\x1b[K\n\x1b[2A");
         assert_eq!(area.clear(), "");
     }
 }

@@ -28,6 +28,12 @@ pub struct Label {
 impl Diagnostic {
     /// The whole text, several lines without a last newline.
     pub fn render(&self, painter: Painter) -> String {
+        self.render_within(painter, None)
+    }
+
+    /// The same for a terminal of so many columns: of a line that is wider the part around the
+    /// caret, since a terminal would break it and the caret would stand under something else.
+    pub fn render_within(&self, painter: Painter, columns: Option<usize>) -> String {
         let mut out = format!("{} {}", painter.red("error:"), painter.bold(&self.message));
         let digits = self
             .labels
@@ -66,14 +72,24 @@ impl Diagnostic {
                 .skip(label.column.saturating_sub(1))
                 .take(label.length.max(1))
                 .collect();
-            let carets = "^".repeat(display_width(&marked).max(1));
+            let place = display_width(&indent);
+            let length = display_width(&marked).max(1);
+            let room = columns.map_or(usize::MAX, |columns| columns.saturating_sub(digits + 3));
+            let too_wide = display_width(&shown) > room;
+            let (shown, place) = if too_wide {
+                around(&shown, place, length, room)
+            } else {
+                (shown, place)
+            };
+            let carets = "^".repeat(length.min(room.saturating_sub(place).max(1)));
             let number = painter.blue(&format!("{:>digits$}", label.line));
-            if !same_line {
+            // Each place of a line that is cut needs its own part of it.
+            if !same_line || too_wide {
                 out.push_str(&format!("\n{margin} {bar}\n{number} {bar} {shown}"));
             }
             out.push_str(&format!(
                 "\n{margin} {bar} {}{}",
-                " ".repeat(display_width(&indent)),
+                " ".repeat(place),
                 painter.red(&carets)
             ));
             if !label.text.is_empty() {
@@ -86,6 +102,41 @@ impl Diagnostic {
         }
         out
     }
+}
+
+/// The part of a line around a place, in so many columns, with `…` where it is cut; and where in it
+/// the place is.
+fn around(line: &str, place: usize, length: usize, room: usize) -> (String, usize) {
+    let room = room.max(8);
+    let total = display_width(line);
+    // A third of what is seen stands before the place.
+    let from = if place + length < room {
+        0
+    } else {
+        (place - (room / 3).min(place)).min(total - room)
+    };
+    let cut_before = from > 0;
+    let cut_after = from + room < total;
+    let (first, end) = (
+        from + usize::from(cut_before),
+        from + room - usize::from(cut_after),
+    );
+    let mut out = String::from(if cut_before { "…" } else { "" });
+    let mut column = 0;
+    for c in line.chars() {
+        let width = display_width(c.encode_utf8(&mut [0; 4]));
+        if column >= first && column + width <= end {
+            out.push(c);
+        } else if column < first && column + width > first {
+            // Half of a wide character.
+            out.push(' ');
+        }
+        column += width;
+    }
+    if cut_after {
+        out.push('…');
+    }
+    (out, place - from)
 }
 
 #[cfg(test)]
@@ -115,5 +166,38 @@ mod tests {
    |              ^^^^
    = help: did you mean `coeff`?"
         );
+    }
+
+    #[test]
+    fn of_a_wide_line_the_part_around_the_caret_is_shown() {
+        let label = |column, length, text: &str| Label {
+            file: "repl[1]".into(),
+            line: 1,
+            column,
+            length,
+            source: Some(format!("{}{}{}", "a".repeat(40), "bad", "c".repeat(40))),
+            text: text.into(),
+        };
+        let diagnostic = Diagnostic {
+            message: "this call has 2 errors".into(),
+            labels: vec![label(2, 1, "one"), label(41, 3, "two")],
+            hints: Vec::new(),
+        };
+        assert_eq!(
+            diagnostic.render_within(Painter::plain(), Some(34)),
+            "error: this call has 2 errors
+ --> repl[1]:1:2
+  |
+1 | aaaaaaaaaaaaaaaaaaaaaaaaaaaaa…
+  |  ^ one
+  |
+1 | …aaaaaaaaabadcccccccccccccccc…
+  |           ^^^ two"
+        );
+        // As wide as the window is not too wide.
+        let whole = diagnostic.render(Painter::plain());
+        assert_eq!(diagnostic.render_within(Painter::plain(), Some(87)), whole);
+        // A wide character that would be cut in the middle leaves a space.
+        assert_eq!(around("日本語日本語", 8, 2, 8), ("… 日本語".into(), 4));
     }
 }

@@ -59,7 +59,11 @@ impl From<OutputFailure> for Stopped {
 
 impl Host {
     pub fn new(session: Session) -> Self {
-        let session = Arc::new(session);
+        Self::of(Arc::new(session))
+    }
+
+    /// A fresh engine for a session that goes on.
+    pub(super) fn of(session: Arc<Session>) -> Self {
         let mut engine = Engine::new();
         harden(&mut engine);
         bindings::register(&mut engine);

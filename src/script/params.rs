@@ -65,6 +65,15 @@ impl Params {
         )))
     }
 
+    /// The given parameters that were asked for, by name.
+    pub fn used(&self) -> Vec<(String, String)> {
+        let asked = self.asked.lock().map(|a| a.clone()).unwrap_or_default();
+        let given = self.given.iter().filter(|(name, _)| asked.contains(*name));
+        given
+            .map(|(name, value)| (name.clone(), value.clone()))
+            .collect()
+    }
+
     /// Fails if a parameter was given that the script never asks for. `known` are the names that
     /// are seen in it.
     pub fn check_known(&self, known: &[String]) -> Result<()> {

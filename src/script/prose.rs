@@ -21,6 +21,8 @@ pub struct Script<'a> {
 impl Script<'_> {
     fn label(&self, place: Position, length: Option<usize>, text: &str) -> Option<Label> {
         let line = place.line()?;
+        // Nothing is known of a file that is gone.
+        let known = !self.text.is_empty();
         let source = self.text.lines().nth(line - 1).unwrap_or_default();
         let column = place.position().unwrap_or(1);
         Some(Label {
@@ -28,7 +30,7 @@ impl Script<'_> {
             line,
             column,
             length: length.unwrap_or_else(|| word_length(source, column)),
-            source: Some(source.to_owned()),
+            source: known.then(|| source.to_owned()),
             text: text.to_owned(),
         })
     }
@@ -36,17 +38,40 @@ impl Script<'_> {
 
 /// An error of a script, told whole.
 pub fn diagnose(error: &EvalAltResult, script: &Script, reference: &Reference) -> Diagnostic {
+    diagnose_in(error, script, script, reference)
+}
+
+/// `main` is what was run, `script` the text that the error's places are in.
+fn diagnose_in(
+    error: &EvalAltResult,
+    script: &Script,
+    main: &Script,
+    reference: &Reference,
+) -> Diagnostic {
     match error {
         // The error itself is told first, then where it was called from.
         EvalAltResult::ErrorInFunctionCall(name, source, inner, pos) => {
-            let mut diagnostic = in_file(inner, source, script, reference);
-            if let Some(label) = script.label(*pos, None, &format!("called `{name}` here")) {
+            // A closure is where it was written; rhai names the file that called it.
+            let closure = name.starts_with("anon$");
+            let known = |ast: &AST| ast.iter_functions().any(|f| f.name == name);
+            let source = if closure && main.ast.is_some_and(known) {
+                main.name
+            } else {
+                source
+            };
+            let mut diagnostic = in_file(inner, source, script, main, reference);
+            let called = if closure {
+                "called a closure here".to_owned()
+            } else {
+                format!("called `{name}` here")
+            };
+            if let Some(label) = script.label(*pos, None, &called) {
                 diagnostic.labels.push(label);
             }
             diagnostic
         }
         EvalAltResult::ErrorInModule(path, inner, pos) => {
-            let mut diagnostic = in_file(inner, path, script, reference);
+            let mut diagnostic = in_file(inner, path, script, main, reference);
             if let Some(label) = script.label(*pos, None, "imported here") {
                 diagnostic.labels.push(label);
             }
@@ -79,13 +104,18 @@ fn in_file(
     inner: &EvalAltResult,
     source: &str,
     script: &Script,
+    main: &Script,
     reference: &Reference,
 ) -> Diagnostic {
     if source.is_empty() || source == script.name {
-        return diagnose(inner, script, reference);
+        return diagnose_in(inner, script, main, reference);
     }
-    // Modules go by their name within the script's folder.
-    let folder = std::path::Path::new(script.name).parent();
+    // A module can call what the main text gave it.
+    if source == main.name {
+        return diagnose_in(inner, main, main, reference);
+    }
+    // Modules go by their name within the main script's folder.
+    let folder = std::path::Path::new(main.name).parent();
     let file = folder
         .unwrap_or(std::path::Path::new(""))
         .join(format!("{source}.rhai"));
@@ -96,7 +126,7 @@ fn in_file(
         text: &text,
         ast: None,
     };
-    diagnose(inner, &other, reference)
+    diagnose_in(inner, &other, main, reference)
 }
 
 fn simple(message: String, place: Position, script: &Script) -> Diagnostic {
@@ -431,7 +461,9 @@ fn not_writable(owner: &str, property: &str, reference: &Reference) -> (String, 
 }
 
 fn did_you_mean(name: &str, known: &[String]) -> Vec<String> {
-    nearest(name, known)
+    // A name can be written somewhere and still not be there, such as after a failure.
+    let others: Vec<&String> = known.iter().filter(|known| *known != name).collect();
+    nearest(name, &others)
         .map(|close| format!("did you mean `{close}`?"))
         .into_iter()
         .collect()

@@ -35,7 +35,8 @@ impl Reference {
             None,
             |info| {
                 let meta = info.metadata;
-                (meta.access == FnAccess::Public).then(|| {
+                // What a session has imported is none of avec's.
+                (meta.access == FnAccess::Public && info.namespace.is_empty()).then(|| {
                     let params: Vec<(String, String)> = meta
                         .params_info
                         .iter()
@@ -306,7 +307,7 @@ fn clean(doc: &str) -> String {
 }
 
 /// A Rust type without what wraps it.
-fn plain_type(kind: &str) -> String {
+pub(super) fn plain_type(kind: &str) -> String {
     let mut kind = kind.trim();
     for wrapper in ["RhaiResultOf<", "ScriptResult<", "Result<", "rhai::"] {
         kind = kind.strip_prefix(wrapper).unwrap_or(kind);

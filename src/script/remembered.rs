@@ -57,21 +57,31 @@ impl Remembered {
         rows.split_at(self.num_comparisons.min(rows.len()))
     }
 
+    /// The proportions of this comparison's coefficients; `before`, if all are 0 now and it fits.
+    pub fn proportions(&self, before: Vec<f64>) -> Vec<f64> {
+        let additions = self.additions.iter().flatten();
+        let coeffs: Vec<f64> = additions.map(|addition| addition.coeff).collect();
+        if coeffs.len() == before.len() && coeffs.iter().all(|coeff| *coeff == 0.0) {
+            return before;
+        }
+        coeffs
+    }
+
     /// The script text of this comparison with one thing changed. `model` is how the script names
-    /// its model.
-    pub fn call(&self, change: &Change, model: &str) -> Result<String> {
+    /// its model, `proportions` what the coefficients are to each other.
+    pub fn call(&self, change: &Change, model: &str, proportions: &[f64]) -> Result<String> {
         let mut next = self.clone();
         let additions = || Error::other("the last comparison had no activation_additions");
         match change {
             Change::Coeff(coeff) => {
                 let steering = next.additions.as_mut().ok_or_else(additions)?;
                 // The signs and proportions stay: of an x-vector the second half is the negative.
-                let first = steering.iter().map(|a| a.coeff).find(|c| *c != 0.0);
+                let first = proportions.iter().find(|coeff| **coeff != 0.0);
                 let first = first.ok_or_else(|| {
                     Error::other("the last comparison's coefficients are all 0, so there is no proportion to keep")
                 })?;
-                for addition in steering {
-                    addition.coeff *= coeff / first;
+                for (addition, proportion) in steering.iter_mut().zip(proportions) {
+                    addition.coeff = proportion / first * coeff;
                 }
             }
             Change::Layer(layer) => {

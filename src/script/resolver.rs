@@ -22,43 +22,43 @@ impl FolderResolver {
             root,
         }
     }
+}
 
-    /// Why a module may not be imported, if so.
-    fn refusal(&self, path: &str) -> Option<Error> {
-        let Some(root) = &self.root else {
-            return Some(Error::other(
-                "there is nothing to import from: this script is not in a folder",
-            ));
-        };
-        let plain = Path::new(path)
-            .components()
-            .all(|part| matches!(part, Component::Normal(_)));
-        if !plain || path.is_empty() {
-            return Some(
-                Error::other(format!(
-                    "the module {path:?} is outside of the script's folder"
-                ))
-                .hint("scripts import only from their own folder: import \"lib/x\" as x"),
-            );
-        }
-        let file = root.join(format!("{path}.rhai"));
-        if !file.is_file() {
-            return Some(Error::other(format!(
-                "there is no module {path:?}: no file {}",
-                file.display()
-            )));
-        }
-        // A link must not lead outside either.
-        let inside = match (file.canonicalize(), root.canonicalize()) {
-            (Ok(file), Ok(root)) => file.starts_with(root),
-            _ => false,
-        };
-        (!inside).then(|| {
+/// Why a module may not be imported by a script of this folder, if so.
+pub fn refusal(root: Option<&Path>, path: &str) -> Option<Error> {
+    let Some(root) = root else {
+        return Some(Error::other(
+            "there is nothing to import from: this script is not in a folder",
+        ));
+    };
+    let plain = Path::new(path)
+        .components()
+        .all(|part| matches!(part, Component::Normal(_)));
+    if !plain || path.is_empty() {
+        return Some(
             Error::other(format!(
-                "the module {path:?} is a link that leads out of the script's folder"
+                "the module {path:?} is outside of the script's folder"
             ))
-        })
+            .hint("scripts import only from their own folder: import \"lib/x\" as x"),
+        );
     }
+    let file = root.join(format!("{path}.rhai"));
+    if !file.is_file() {
+        return Some(Error::other(format!(
+            "there is no module {path:?}: no file {}",
+            file.display()
+        )));
+    }
+    // A link must not lead outside either.
+    let inside = match (file.canonicalize(), root.canonicalize()) {
+        (Ok(file), Ok(root)) => file.starts_with(root),
+        _ => false,
+    };
+    (!inside).then(|| {
+        Error::other(format!(
+            "the module {path:?} is a link that leads out of the script's folder"
+        ))
+    })
 }
 
 impl ModuleResolver for FolderResolver {
@@ -69,7 +69,7 @@ impl ModuleResolver for FolderResolver {
         path: &str,
         pos: Position,
     ) -> Result<Shared<rhai::Module>, Box<EvalAltResult>> {
-        if let Some(error) = self.refusal(path) {
+        if let Some(error) = refusal(self.root.as_deref(), path) {
             let mut error: Box<EvalAltResult> = error.into();
             error.set_position(pos);
             return Err(error);

@@ -29,9 +29,13 @@ impl Piece {
     }
 }
 
-/// All of a text, piece by piece without gaps. A symbol is one character.
+/// All of a text, piece by piece without gaps. A symbol is one character. What stands in `${ .. }`
+/// of a template is scanned as what it is; the template's own text before, between and after is
+/// pieces of text of which the first ends in `${` and the next begins with `}`.
 pub fn scan(text: &str) -> Vec<Piece> {
     let mut pieces = Vec::new();
+    // How many braces are open in each `${` that has not ended.
+    let mut templates: Vec<usize> = Vec::new();
     let mut at = 0;
     while let Some(first) = text[at..].chars().next() {
         let rest = &text[at..];
@@ -44,13 +48,31 @@ pub fn scan(text: &str) -> Vec<Piece> {
                 let (length, open) = block_comment(rest);
                 (Kind::Comment, length, open)
             }
-            '"' | '`' | '\'' => {
+            '"' | '\'' => {
                 let (length, open) = quoted(rest, first);
                 (Kind::Text, length, open)
             }
+            '#' if rest.trim_start_matches('#').starts_with('"') => {
+                let (length, open) = raw(rest);
+                (Kind::Text, length, open)
+            }
+            '`' => template(rest, &mut templates),
+            '}' if templates.last() == Some(&0) => {
+                templates.pop();
+                template(rest, &mut templates)
+            }
             c if c.is_ascii_digit() => (Kind::Number, number(rest), false),
             c if is_word(c) => (Kind::Word, run(rest, is_word), false),
-            c => (Kind::Symbol, c.len_utf8(), false),
+            c => {
+                if let Some(braces) = templates.last_mut() {
+                    match c {
+                        '{' => *braces += 1,
+                        '}' => *braces -= 1,
+                        _ => {}
+                    }
+                }
+                (Kind::Symbol, c.len_utf8(), false)
+            }
         };
         pieces.push(Piece {
             kind,
@@ -104,34 +126,82 @@ fn block_comment(text: &str) -> (usize, bool) {
     (text.len(), true)
 }
 
-/// A string to its closing quote. Only `` ` `` goes over lines.
+/// A string to its closing quote. It goes on in the next line only after a `\\`.
 fn quoted(text: &str, quote: char) -> (usize, bool) {
     let mut escaped = false;
     for (at, c) in text.char_indices().skip(1) {
         match c {
             _ if escaped => escaped = false,
-            '\\' if quote != '`' => escaped = true,
+            '\\' => escaped = true,
             c if c == quote => return (at + c.len_utf8(), false),
-            '\n' if quote != '`' => return (at, true),
+            '\n' => return (at, true),
             _ => {}
         }
     }
     (text.len(), true)
 }
 
+/// `#"..."#`, with any number of `#`: nothing in it is special, not even the end of a line.
+fn raw(text: &str) -> (usize, bool) {
+    let hashes = run(text, |c| c == '#');
+    let end = format!("\"{}", "#".repeat(hashes));
+    match text[hashes + 1..].find(&end) {
+        Some(at) => (hashes + 1 + at + end.len(), false),
+        None => (text.len(), true),
+    }
+}
+
+/// A template from its `` ` ``, or from the `}` that ends a `${`, to its end or to the next `${`.
+fn template(text: &str, templates: &mut Vec<usize>) -> (Kind, usize, bool) {
+    let inner = &text[1..];
+    let end = inner.find('`').map(|at| at + 2);
+    let value = inner.find("${").map(|at| at + 3);
+    match (value, end) {
+        (Some(value), end) if end.is_none_or(|end| value < end) => {
+            templates.push(0);
+            (Kind::Text, value, false)
+        }
+        (_, Some(end)) => (Kind::Text, end, false),
+        _ => (Kind::Text, text.len(), true),
+    }
+}
+
+impl Piece {
+    /// The bracket that this piece opens, with its place. `${` opens a `{`.
+    pub fn opens(&self, text: &str) -> Option<(char, usize)> {
+        let own = self.of(text);
+        match (self.kind, own) {
+            (Kind::Symbol, "(" | "[" | "{") => Some((own.chars().next()?, self.range.start)),
+            (Kind::Text, _) if own.starts_with(['`', '}']) && own.ends_with("${") => {
+                Some(('{', self.range.end - 1))
+            }
+            _ => None,
+        }
+    }
+
+    /// Whether this piece closes a bracket.
+    pub fn closes(&self, text: &str) -> bool {
+        match self.kind {
+            Kind::Symbol => matches!(self.of(text), ")" | "]" | "}"),
+            Kind::Text => self.of(text).starts_with('}'),
+            _ => false,
+        }
+    }
+
+    /// Neither space nor comment.
+    pub fn is_solid(&self) -> bool {
+        !matches!(self.kind, Kind::Space | Kind::Comment)
+    }
+}
+
 /// The brackets that are open at the end of a text, the innermost last, with their places.
 pub fn open_brackets(text: &str, pieces: &[Piece]) -> Vec<(char, usize)> {
     let mut open = Vec::new();
-    for piece in pieces.iter().filter(|piece| piece.kind == Kind::Symbol) {
-        match piece.of(text) {
-            "(" => open.push(('(', piece.range.start)),
-            "[" => open.push(('[', piece.range.start)),
-            "{" => open.push(('{', piece.range.start)),
-            ")" | "]" | "}" => {
-                open.pop();
-            }
-            _ => {}
+    for piece in pieces {
+        if piece.closes(text) {
+            open.pop();
         }
+        open.extend(piece.opens(text));
     }
     open
 }
@@ -140,7 +210,14 @@ pub fn open_brackets(text: &str, pieces: &[Piece]) -> Vec<(char, usize)> {
 pub fn is_open(text: &str) -> bool {
     let pieces = scan(text);
     let unfinished = pieces.last().is_some_and(|piece| {
-        piece.open && (piece.kind == Kind::Comment || piece.of(text).starts_with('`'))
+        let own = piece.of(text);
+        let backslashes = own.len() - own.trim_end_matches('\\').len();
+        piece.open
+            && match own.chars().next() {
+                Some('"') => backslashes % 2 == 1,
+                Some('\'') => false,
+                _ => true,
+            }
     });
     unfinished || !open_brackets(text, &pieces).is_empty()
 }
@@ -163,24 +240,6 @@ pub fn underscores(text: &str) -> Vec<usize> {
         .collect()
 }
 
-/// Where the last statement starts: after the last `;` that is in no bracket.
-pub fn last_statement(text: &str) -> usize {
-    let pieces = scan(text);
-    let mut depth = 0;
-    let mut start = 0;
-    for piece in pieces.iter().filter(|piece| piece.kind == Kind::Symbol) {
-        match piece.of(text) {
-            "(" | "[" | "{" => depth += 1,
-            ")" | "]" | "}" => depth -= 1,
-            ";" if depth == 0 => start = piece.range.end,
-            _ => {}
-        }
-    }
-    let blank = |piece: &&Piece| matches!(piece.kind, Kind::Space | Kind::Comment);
-    let lead = pieces.iter().filter(|p| p.range.start >= start);
-    start + lead.take_while(blank).map(|p| p.range.len()).sum::<usize>()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -192,6 +251,7 @@ mod tests {
             "x.y(\"a\\\"b",
             "/* a /* b */ c",
             "1.max(2) 0..5 1e-3 ü",
+            "`a ${ `b ${c}` + #{ d: 1 } } e` + #\"f\"#",
         ] {
             let mut at = 0;
             for piece in scan(text) {
@@ -212,6 +272,11 @@ mod tests {
             "/* x",
             "fn f() {",
             "f(\"(\", ",
+            "\"goes on \\",
+            "##\"a\"# ",
+            "`a ${x",
+            "`a ${f(`b`)",
+            "`a ${x} b",
         ] {
             assert!(is_open(open), "{open}");
         }
@@ -223,6 +288,10 @@ mod tests {
             "1 /* ( */",
             "\"unclosed",
             "f(1))",
+            "\"a\\\\",
+            "##\"a \"# ( b\"##",
+            "`${x} ( ${#{ a: 1 }.a}`",
+            "`${`(`}`",
         ] {
             assert!(!is_open(closed), "{closed}");
         }
@@ -232,17 +301,10 @@ mod tests {
     fn underscores_that_are_values() {
         assert_eq!(underscores("_ + a_b + \"_\""), [0]);
         assert_eq!(underscores("switch x { 1 => _, _ => 2 }"), [16]);
+        assert_eq!(underscores("`${_} _`"), [3]);
         assert_eq!(
             underscores("switch x { _ if y => 2, }"),
             Vec::<usize>::new()
         );
-    }
-
-    #[test]
-    fn the_last_statement_is_found() {
-        assert_eq!(last_statement("let a = 1; a + 1"), 11);
-        assert_eq!(last_statement("f(#{ a: 1 })"), 0);
-        assert_eq!(last_statement("x;"), 2);
-        assert_eq!(last_statement("// c\nx"), 5);
     }
 }

@@ -17,7 +17,7 @@ use crate::permissions::Permissions;
 use crate::profile::Profile;
 use crate::progress::{Progress, silent};
 use crate::report::Painter;
-use crate::steering::{ActivationAddition, uncancelled_at_bos};
+use crate::steering::{ActivationAddition, string_literal, uncancelled_at_bos};
 use crate::store::{self, StoreOptions};
 use crate::transformer::{DeviceChoice, HookedTransformer, LoadOptions, Processing};
 
@@ -80,6 +80,14 @@ impl Output {
         }
     }
 
+    /// How many columns a terminal shows; none if this isn't one.
+    pub fn columns(&self) -> Option<usize> {
+        match self.room {
+            Room::Columns(_) => None,
+            Room::Terminal(size) => size().map(|(columns, _)| columns),
+        }
+    }
+
     /// How many lines a terminal shows; none if this isn't one.
     pub fn height(&self) -> Option<usize> {
         match self.room {
@@ -136,6 +144,8 @@ pub struct Session {
     /// Whether comparisons are remembered, so that they can be made again with one thing changed.
     pub remembers: bool,
     last: Mutex<Option<Remembered>>,
+    /// The coefficients of the last comparison, or those before they all became 0.
+    proportions: Mutex<Vec<f64>>,
     models: Mutex<HashMap<ModelKey, HookedTransformer>>,
     warned_of_bos: AtomicBool,
 }
@@ -148,6 +158,30 @@ pub struct ModelKey {
     pub processing: Processing,
     pub dtype: candle_core::DType,
     pub device: String,
+}
+
+impl ModelKey {
+    /// The call that loads this model, with the options that differ from the defaults.
+    pub fn call(&self) -> String {
+        let mut options = Vec::new();
+        if self.device != DeviceChoice::default().to_string() {
+            options.push(format!("device: {}", string_literal(&self.device)));
+        }
+        if self.dtype != candle_core::DType::F32 {
+            options.push(format!("dtype: \"{}\"", self.dtype.as_str()));
+        }
+        if self.processing == Processing::None {
+            options.push("processing: \"none\"".into());
+        }
+        if let Some(revision) = &self.revision {
+            options.push(format!("revision: {}", string_literal(revision)));
+        }
+        let id = string_literal(&self.id);
+        if options.is_empty() {
+            return format!("load_model({id})");
+        }
+        format!("load_model({id}, #{{ {} }})", options.join(", "))
+    }
 }
 
 impl Session {
@@ -164,6 +198,7 @@ impl Session {
             memory: None,
             remembers: false,
             last: Mutex::default(),
+            proportions: Mutex::default(),
             models: Mutex::default(),
             warned_of_bos: AtomicBool::new(false),
         }
@@ -174,12 +209,24 @@ impl Session {
         self.last.lock().ok()?.clone()
     }
 
+    /// The proportions that the coefficients of the last comparison have to each other.
+    pub fn last_proportions(&self) -> Vec<f64> {
+        self.proportions
+            .lock()
+            .map(|proportions| proportions.clone())
+            .unwrap_or_default()
+    }
+
     /// Remembers a comparison, if they are remembered.
     pub fn remember(&self, comparison: impl FnOnce() -> Remembered) {
         if self.remembers
             && let Ok(mut last) = self.last.lock()
         {
-            *last = Some(comparison());
+            let comparison = comparison();
+            if let Ok(mut proportions) = self.proportions.lock() {
+                *proportions = comparison.proportions(std::mem::take(&mut *proportions));
+            }
+            *last = Some(comparison);
         }
     }
 
@@ -191,6 +238,13 @@ impl Session {
         let mut models: Vec<_> = models.values().cloned().collect();
         models.sort_by(|a, b| a.name().cmp(b.name()));
         models
+    }
+
+    /// How a loaded model was asked for.
+    pub fn key_of(&self, model: &HookedTransformer) -> Option<ModelKey> {
+        let models = self.models.lock().ok()?;
+        let mut of_it = models.iter().filter(|(_, loaded)| loaded.is_same(model));
+        of_it.next().map(|(key, _)| key.clone())
     }
 
     /// Notes, once a run, that additions move the first position too.

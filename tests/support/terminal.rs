@@ -22,6 +22,16 @@ impl Terminal {
     /// Starts an interactive session of so many columns, with `folder` as its home and its working
     /// folder, and waits for the first prompt.
     pub fn start(folder: &Path, columns: u16, args: &[&str]) -> Self {
+        Self::start_with(folder, columns, args, &[])
+    }
+
+    /// The same with other variables in its environment; an empty one is removed.
+    pub fn start_with(
+        folder: &Path,
+        columns: u16,
+        args: &[&str],
+        variables: &[(&str, &str)],
+    ) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_avec"));
         command
             .args(args)
@@ -32,6 +42,13 @@ impl Terminal {
             .env("NO_COLOR", "1")
             .env_remove("VISUAL")
             .env("EDITOR", "true");
+        for (name, value) in variables {
+            if value.is_empty() {
+                command.env_remove(name);
+            } else {
+                command.env(name, value);
+            }
+        }
         let mut session = Session::spawn(command).unwrap();
         const ROWS: u16 = 500;
         let size = |n: u16| std::num::NonZero::new(n).unwrap();
@@ -47,6 +64,11 @@ impl Terminal {
         terminal.until("the first prompt", |text| text.contains(PROMPT.trim_end()));
         terminal.prompts = 1;
         terminal
+    }
+
+    /// What the screen shows, with the escape codes of its colours.
+    pub fn coloured(&self) -> String {
+        self.screen.screen().contents_formatted()
     }
 
     /// Everything on the screen.

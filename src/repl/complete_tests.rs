@@ -1,0 +1,201 @@
+//! What Tab offers where.
+
+use super::*;
+use crate::report::Painter;
+use crate::script::{Output, Session};
+
+fn state() -> Interactive {
+    let output = Output::new(Box::new(std::io::sink()), 80, Painter::plain());
+    let mut state = Interactive::new(Session::new(output));
+    state
+        .eval("let m = load_model(\"demo\"); let additions = x_vector(#{ prompt1: \"a\", prompt2: \"b\", coeff: 1, act_name: 1 }); fn twice(x) { 2 * x } let a = [m]; let map = #{ first: 1, inner: #{ text: \"x\" } }; let s = \"text\"; let n = 3;")
+        .unwrap();
+    state
+}
+
+fn offered(before: &str) -> Vec<String> {
+    let state = state();
+    let (start, offers) = complete(before, &state, &state.host().reference());
+    let typed = &before[..start];
+    let texts = offers
+        .into_iter()
+        .map(|offer| format!("{typed}{}", offer.text));
+    texts.collect()
+}
+
+#[test]
+fn functions_and_variables() {
+    assert_eq!(offered("x_v"), ["x_vector("]);
+    assert_eq!(offered("print(add"), ["print(additions"]);
+    assert_eq!(offered("twi"), ["twice("]);
+}
+
+#[test]
+fn members_by_type() {
+    assert_eq!(offered("m.n_la"), ["m.n_layers"]);
+    assert_eq!(offered("m.run"), ["m.run_with_cache("]);
+    // A tensor's method is none of a model's.
+    assert!(offered("m.soft").is_empty());
+    assert_eq!(
+        offered("m.logits(\"a\").soft"),
+        ["m.logits(\"a\").softmax("]
+    );
+}
+
+#[test]
+fn options_of_a_call() {
+    assert_eq!(
+        offered("x_vector(#{ pr"),
+        ["x_vector(#{ prompt1: ", "x_vector(#{ prompt2: "]
+    );
+    // What is written already is not offered again.
+    assert_eq!(
+        offered("x_vector(#{ prompt1: \"a\", pr"),
+        ["x_vector(#{ prompt1: \"a\", prompt2: "]
+    );
+    // A value is no key.
+    assert_eq!(
+        offered("x_vector(#{ model: m, coeff: add"),
+        ["x_vector(#{ model: m, coeff: additions"]
+    );
+}
+
+#[test]
+fn hook_names_and_models() {
+    assert_eq!(
+        offered("m.run_with_cache(\"a\", \"blocks.3.ln2.hook_s"),
+        ["m.run_with_cache(\"a\", \"blocks.3.ln2.hook_scale"]
+    );
+    assert_eq!(
+        offered("\"blocks."),
+        [
+            "\"blocks.0.",
+            "\"blocks.1.",
+            "\"blocks.2.",
+            "\"blocks.3.",
+            "\"blocks.4."
+        ]
+    );
+    assert!(offered("load_model(\"gpt2-x").contains(&"load_model(\"gpt2-xl".to_owned()));
+}
+
+#[test]
+fn commands_files_and_help() {
+    assert_eq!(offered(":coe"), [":coeff "]);
+    assert_eq!(offered(":help x_v"), [":help x_vector"]);
+    assert_eq!(offered("?x_v"), ["?x_vector"]);
+    assert_eq!(
+        offered(":load scripts/love"),
+        [":load scripts/love_hate.rhai"]
+    );
+    assert_eq!(offered(":time twi"), [":time twice("]);
+}
+
+#[test]
+fn rhai_s_own_methods_by_type() {
+    let has = |before: &str, member: &str| {
+        let offered = offered(before);
+        let wanted = format!("{before}{member}");
+        assert!(offered.contains(&wanted), "{before}: {offered:?}");
+    };
+    has("s.", "to_upper(");
+    has("\"text\".", "len(");
+    has("`${n} text`.", "split(");
+    has("a.", "map(");
+    has("[1, 2].", "push(");
+    has("n.", "is_odd(");
+    has("1.5.", "sqrt(");
+    has("#{ b: 1 }.", "keys(");
+    has("map.", "first");
+    has("map.inner.", "text");
+    has("map.inner.text.", "to_lower(");
+    has("map[\"inner\"].", "text");
+    has("a[0].", "n_layers");
+    has("(s).", "trim(");
+    has("load_model(\"demo\").", "n_layers");
+    has("m.logits(\"a\").shape.", "map(");
+    has("print(m.name.", "to_upper(");
+    for (before, none) in [
+        ("s.", "s.n_layers"),
+        ("s.", "s.load_model("),
+        ("a.", "a.to_upper("),
+        ("map.", "map.x_vector("),
+        ("n.", "n.blob("),
+        ("load_model(\"demo\").", "load_model(\"demo\").softmax("),
+    ] {
+        assert!(!offered(before).contains(&none.to_owned()), "{none}");
+    }
+    // Of what is not known, all that avec has.
+    has("unknown().", "softmax(");
+    has("unknown().", "n_layers");
+}
+
+#[test]
+fn option_values() {
+    assert_eq!(
+        offered("x_vector(#{ pad_method: \""),
+        [
+            "x_vector(#{ pad_method: \"tokens_left",
+            "x_vector(#{ pad_method: \"tokens_right"
+        ]
+    );
+    assert!(offered("x_vector(#{ prompt1: \"b").is_empty());
+    assert_eq!(
+        offered("x_vector(#{ act_name: \"blocks.4.hook_resid_po"),
+        ["x_vector(#{ act_name: \"blocks.4.hook_resid_post"]
+    );
+    assert_eq!(
+        offered("load_model(\"demo\", #{ dtype: \"b"),
+        ["load_model(\"demo\", #{ dtype: \"bf16"]
+    );
+}
+
+#[test]
+fn modules_have_functions() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("lib.rhai");
+    std::fs::write(
+        &file,
+        "/// Doubles.\nfn double(x) { 2 * x } private fn own() {} export const half = 0.5;",
+    )
+    .unwrap();
+    std::fs::write(folder.path().join("main.rhai"), "import \"lib\" as h;").unwrap();
+    let mut state = state();
+    state.load(&folder.path().join("main.rhai")).unwrap();
+    let reference = state.host().reference();
+    assert!(reference.get("double").is_none());
+    let texts = |before: &str| -> Vec<String> {
+        let (_, offers) = complete(before, &state, &reference);
+        offers.into_iter().map(|offer| offer.text).collect()
+    };
+    assert_eq!(texts("h::"), ["double(", "half"]);
+    assert_eq!(texts("1 + h::d"), ["double("]);
+}
+
+#[test]
+fn nothing_is_offered_where_nothing_fits() {
+    for before in [
+        ":coeff ",
+        ":layer 1",
+        ":seed ",
+        ":prompt I th",
+        ":vars ",
+        "// twi",
+        "1 // x_v",
+    ] {
+        assert_eq!(offered(before), Vec::<String>::new(), "{before}");
+    }
+    assert_eq!(offered("/* a */ twi"), ["/* a */ twice("]);
+}
+
+#[test]
+fn quotes_spaces_and_templates() {
+    assert_eq!(
+        offered(":load \"scripts/love"),
+        [":load \"scripts/love_hate.rhai"]
+    );
+    assert_eq!(offered("? x_v"), ["? x_vector"]);
+    assert_eq!(offered("`a ${twi"), ["`a ${twice("]);
+    assert_eq!(offered("`a ${m.n_la"), ["`a ${m.n_layers"]);
+    assert_eq!(offered("`a ${m} twi"), Vec::<String>::new());
+}

@@ -1,0 +1,150 @@
+//! A text's statements: where each begins and ends, and the functions among them.
+
+use std::ops::Range;
+
+use super::scan::{Kind, Piece, scan};
+
+/// A statement of a text, outside of all brackets.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Statement {
+    /// From its first piece to its last, without `;` and what stands around it.
+    pub range: Range<usize>,
+    /// Whether a `;` ends it.
+    pub closed: bool,
+    /// The function that it defines.
+    pub function: Option<Signature>,
+}
+
+/// What tells script functions apart.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Signature {
+    pub name: String,
+    pub parameters: usize,
+}
+
+impl Statement {
+    pub fn of<'t>(&self, text: &'t str) -> &'t str {
+        &text[self.range.clone()]
+    }
+
+    /// Whether it begins with this word.
+    pub fn begins_with(&self, word: &str, text: &str) -> bool {
+        let rest = self.of(text).strip_prefix(word);
+        rest.is_some_and(|rest| !rest.starts_with(|c: char| c.is_alphanumeric() || c == '_'))
+    }
+}
+
+/// What needs no `;` after its last `}`.
+const BLOCKS: [&str; 9] = [
+    "if", "while", "for", "loop", "switch", "try", "fn", "private", "{",
+];
+
+/// All statements of a text, in order.
+pub fn statements(text: &str) -> Vec<Statement> {
+    let pieces = scan(text);
+    let solid: Vec<&Piece> = pieces.iter().filter(|piece| piece.is_solid()).collect();
+    let is = |at: usize, word: &str| solid.get(at).is_some_and(|piece| piece.of(text) == word);
+    let mut statements = Vec::new();
+    let mut at = 0;
+    while at < solid.len() {
+        if is(at, ";") {
+            at += 1;
+            continue;
+        }
+        let start = at;
+        let block = BLOCKS.contains(&solid[start].of(text));
+        // For each open bracket whether it is that of a block.
+        let mut open: Vec<bool> = Vec::new();
+        while let Some(piece) = solid.get(at) {
+            if open.is_empty() && is(at, ";") {
+                break;
+            }
+            let closed_block = piece.closes(text) && open.pop() == Some(true) && open.is_empty();
+            if let Some((bracket, _)) = piece.opens(text) {
+                let map = at > 0 && is(at - 1, "#");
+                open.push(bracket == '{' && piece.kind == Kind::Symbol && !map);
+            }
+            at += 1;
+            if block && closed_block && !is(at, "else") && !is(at, "catch") {
+                break;
+            }
+        }
+        statements.push(Statement {
+            range: solid[start].range.start..solid[at - 1].range.end,
+            closed: is(at, ";"),
+            function: signature(text, &solid[start..at]),
+        });
+    }
+    statements
+}
+
+/// The signature of a statement that defines a function.
+fn signature(text: &str, statement: &[&Piece]) -> Option<Signature> {
+    let of = |piece: &&Piece| piece.of(text);
+    if !matches!(statement.first().map(of), Some("fn" | "private")) {
+        return None;
+    }
+    let open = statement.iter().position(|piece| of(piece) == "(")?;
+    let name = statement.get(open.checked_sub(1)?)?;
+    let close = statement.iter().position(|piece| of(piece) == ")")?;
+    let inside = statement.get(open + 1..close)?;
+    Some(Signature {
+        name: name.of(text).to_owned(),
+        parameters: inside.iter().filter(|p| p.kind == Kind::Word).count(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parts(text: &str) -> Vec<&str> {
+        statements(text).iter().map(|s| s.of(text)).collect()
+    }
+
+    #[test]
+    fn statements_end_at_a_semicolon_or_a_block_s_brace() {
+        assert_eq!(parts("let a = 1; a + 1 // end"), ["let a = 1", "a + 1"]);
+        assert_eq!(parts("fn g() { 3; } g()"), ["fn g() { 3; }", "g()"]);
+        assert_eq!(
+            parts("for i in 0..2 { print(i); } 7"),
+            ["for i in 0..2 { print(i); }", "7"]
+        );
+        assert_eq!(
+            parts("if a { 1 } else if #{ b: 1 }.b == 1 { 2 } else { 3 } 7;"),
+            ["if a { 1 } else if #{ b: 1 }.b == 1 { 2 } else { 3 }", "7"]
+        );
+        assert_eq!(
+            parts("try { f(); } catch (e) { g(); } h()"),
+            ["try { f(); } catch (e) { g(); }", "h()"]
+        );
+        assert_eq!(
+            parts("let f = |x| { x * 2 }; do { x += 1 } while x < 5; #{ a: 1 }"),
+            [
+                "let f = |x| { x * 2 }",
+                "do { x += 1 } while x < 5",
+                "#{ a: 1 }"
+            ]
+        );
+        assert_eq!(
+            parts("`${ let x = 1; x }`; 2"),
+            ["`${ let x = 1; x }`", "2"]
+        );
+        assert_eq!(parts("; ; // nothing"), Vec::<&str>::new());
+    }
+
+    #[test]
+    fn closed_statements_and_functions_are_known() {
+        let text = "if true { 7 }; private fn f(a, b) { a } x";
+        let found = statements(text);
+        let closed: Vec<bool> = found.iter().map(|s| s.closed).collect();
+        assert_eq!(closed, [true, false, false]);
+        let expected = Signature {
+            name: "f".into(),
+            parameters: 2,
+        };
+        assert_eq!(found[1].function, Some(expected));
+        assert!(found[2].begins_with("x", text));
+        assert!(!statements("returned")[0].begins_with("return", "returned"));
+    }
+}

@@ -1,0 +1,115 @@
+//! All texts that an interactive session has run, one after the other, so that an error inside of a
+//! function finds the text that the function was typed in.
+
+use rhai::Position;
+
+use super::diagnostic::Diagnostic;
+
+/// What the errors of typed text name as their file, until they are given their own.
+pub const TRANSCRIPT: &str = "<transcript>";
+
+/// The texts, whose lines are numbered through.
+#[derive(Debug, Default)]
+pub struct Transcript {
+    chunks: Vec<Chunk>,
+}
+
+#[derive(Debug)]
+struct Chunk {
+    name: String,
+    text: String,
+    /// The number of its first line, from 1.
+    first_line: usize,
+}
+
+impl Transcript {
+    /// Adds a text and gives the number of its first line.
+    pub fn push(&mut self, name: &str, text: &str) -> usize {
+        let first_line = self.chunks.last().map_or(1, |chunk| {
+            chunk.first_line + chunk.text.lines().count().max(1)
+        });
+        self.chunks.push(Chunk {
+            name: name.to_owned(),
+            text: text.to_owned(),
+            first_line,
+        });
+        first_line
+    }
+
+    pub fn text(&self) -> String {
+        let mut text = String::new();
+        for chunk in &self.chunks {
+            text.push_str(&chunk.text);
+            if !chunk.text.ends_with('\n') {
+                text.push('\n');
+            }
+        }
+        text
+    }
+
+    /// Empties the texts, but keeps their lines counted: nothing of them is to be found again.
+    pub fn forget(&mut self) {
+        for chunk in &mut self.chunks {
+            chunk.text = "\n".repeat(chunk.text.lines().count().max(1));
+        }
+    }
+
+    /// The place in the last text, in bytes, if it is there.
+    pub fn place_in_last(&self, place: Position) -> Option<usize> {
+        let chunk = self.chunks.last()?;
+        let line = place.line()?.checked_sub(chunk.first_line)?;
+        offset(&chunk.text, line, place.position().unwrap_or(1))
+    }
+
+    /// Gives labels in the transcript the name and the line of the text that they are in.
+    pub fn relabel(&self, diagnostic: &mut Diagnostic) {
+        for label in &mut diagnostic.labels {
+            if label.file != TRANSCRIPT {
+                continue;
+            }
+            let chunk = self.chunks.iter().rfind(|c| c.first_line <= label.line);
+            if let Some(chunk) = chunk {
+                label.file.clone_from(&chunk.name);
+                label.line -= chunk.first_line - 1;
+            }
+        }
+    }
+}
+
+/// The byte at a line, from 0, and a column, from 1 and in characters.
+pub fn offset(text: &str, line: usize, column: usize) -> Option<usize> {
+    let start = match line {
+        0 => 0,
+        line => text.match_indices('\n').nth(line - 1)?.0 + 1,
+    };
+    let rest = &text[start..];
+    let within = rest.char_indices().nth(column.saturating_sub(1));
+    Some(start + within.map_or(rest.len(), |(at, _)| at))
+}
+
+/// Line and column, both from 1, of a byte; columns in characters.
+pub fn line_and_column(text: &str, at: usize) -> (usize, usize) {
+    let before = &text[..at];
+    let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
+    (
+        before.matches('\n').count() + 1,
+        before[line_start..].chars().count() + 1,
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn places_are_found_again() {
+        let mut transcript = Transcript::default();
+        assert_eq!(transcript.push("a", "1\n2"), 1);
+        assert_eq!(transcript.push("b", "ü + x\ny"), 3);
+        let place = |line, column| transcript.place_in_last(Position::new(line, column));
+        assert_eq!(place(3, 5), Some("ü + ".len()));
+        assert_eq!(place(4, 1), Some("ü + x\n".len()));
+        assert_eq!(place(2, 1), None);
+        assert_eq!(line_and_column("ü + x\ny", 5), (1, 5));
+    }
+}
