@@ -413,3 +413,14 @@ fn long_values_are_shortened_in_a_session_only() {
     assert!(t.enter("a").contains("7, … 970 more …, 7"));
     assert!(t.enter("#{ a: a }").contains("{\"a\": [7, 7"));
 }
+
+#[test]
+fn a_script_s_module_that_imports_itself_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    library(folder.path());
+    let mut host = super::Host::new(Session::new(output(&Printed::default())));
+    let Err(Stopped::Failed(diagnostic)) = host.run_file(&folder.path().join("loop.rhai")) else {
+        panic!("it ran");
+    };
+    assert_eq!(diagnostic.message, "the module \"loop\" imports itself");
+}

@@ -9,9 +9,8 @@ use rhai::{
     Engine, EvalAltResult, GlobalRuntimeState, Module, ModuleResolver, Position, Scope, Shared,
 };
 
-use super::resolver::refusal;
+use super::resolver::{circular, refusal};
 use super::transcript::TRANSCRIPT;
-use crate::error::Error;
 
 /// What is imported. All clones share it.
 #[derive(Clone, Default)]
@@ -87,9 +86,9 @@ impl KeptModules {
         } else {
             root.as_path()
         };
-        let circular = self.kept().loading.contains(&name);
+        let again = self.kept().loading.contains(&name);
         let wrong = match refusal(Some(folder), path) {
-            None if circular => Some(Error::other(format!("the module {path:?} imports itself"))),
+            None if again => Some(circular(path)),
             refused => refused,
         };
         if let Some(error) = wrong {

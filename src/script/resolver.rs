@@ -2,6 +2,7 @@
 //! nowhere else.
 
 use std::path::{Component, Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 use rhai::module_resolvers::FileModuleResolver;
 use rhai::{Engine, EvalAltResult, ModuleResolver, Position, Shared};
@@ -11,6 +12,8 @@ use crate::error::Error;
 pub struct FolderResolver {
     root: Option<PathBuf>,
     files: FileModuleResolver,
+    /// Modules that are being evaluated: one that imports itself would never come to an end.
+    loading: Mutex<Vec<PathBuf>>,
 }
 
 impl FolderResolver {
@@ -20,6 +23,7 @@ impl FolderResolver {
         Self {
             files: FileModuleResolver::new_with_path(root.clone().unwrap_or_default()),
             root,
+            loading: Mutex::default(),
         }
     }
 }
@@ -61,6 +65,10 @@ pub fn refusal(root: Option<&Path>, path: &str) -> Option<Error> {
     })
 }
 
+pub fn circular(path: &str) -> Error {
+    Error::other(format!("the module {path:?} imports itself"))
+}
+
 impl ModuleResolver for FolderResolver {
     fn resolve(
         &self,
@@ -69,11 +77,20 @@ impl ModuleResolver for FolderResolver {
         path: &str,
         pos: Position,
     ) -> Result<Shared<rhai::Module>, Box<EvalAltResult>> {
-        if let Some(error) = refusal(self.root.as_deref(), path) {
+        let module = PathBuf::from(path);
+        let loading = || self.loading.lock().unwrap_or_else(PoisonError::into_inner);
+        let wrong = match refusal(self.root.as_deref(), path) {
+            None if loading().contains(&module) => Some(circular(path)),
+            refused => refused,
+        };
+        if let Some(error) = wrong {
             let mut error: Box<EvalAltResult> = error.into();
             error.set_position(pos);
             return Err(error);
         }
-        self.files.resolve(engine, source, path, pos)
+        loading().push(module);
+        let resolved = self.files.resolve(engine, source, path, pos);
+        loading().pop();
+        resolved
     }
 }
