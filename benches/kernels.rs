@@ -27,7 +27,7 @@ fn linear(c: &mut Criterion) {
     for (name, k, n) in MAPS {
         let weight = random(k * n, 0);
         let pack = |dtype| {
-            let weights = Weights::new(&weight, Order::InOut, (k, n));
+            let weights = Weights::new(&weight[..], Order::InOut, (k, n));
             Linear::new(&weights, Some(vec![0.0; n]), &Device::Cpu, dtype)
                 .expect("a weight can be packed")
         };

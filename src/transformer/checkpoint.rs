@@ -1,14 +1,15 @@
 //! A checkpoint's tensors, read from memory-mapped safetensors files, in f32.
 
-use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fs::File;
+use std::ops::Deref;
 
 use memmap2::Mmap;
 use safetensors::SafeTensors;
 use safetensors::tensor::{Dtype, TensorInfo};
 
 use super::files::Source;
+use super::huge::Huge;
 use crate::error::{Error, ErrorKind, Result, count};
 
 /// All tensors of one model. Names are looked up without the `transformer.` prefix that some
@@ -122,20 +123,39 @@ impl Checkpoint {
         Ok((shard, info))
     }
 
-    /// A whole tensor; borrowed from the file where it is f32 already.
-    pub fn read(&self, name: &str, shape: &[usize]) -> Result<Cow<'_, [f32]>> {
+    /// A whole tensor, copied.
+    pub fn read(&self, name: &str, shape: &[usize]) -> Result<Vec<f32>> {
         let (shard, info) = self.find(name, shape)?;
-        Ok(decode(shard.data(info.data_offsets), info.dtype))
+        let mut values = vec![0.0; shape.iter().product()];
+        decode(shard.data(info.data_offsets), info.dtype, &mut values);
+        Ok(values)
+    }
+
+    /// A whole weight. Where it is f32 in the file it stays there; else the file's memory of it is
+    /// let go.
+    pub fn read_weight(&self, name: &str, shape: &[usize]) -> Result<Values<'_>> {
+        let (shard, info) = self.find(name, shape)?;
+        let bytes = shard.data(info.data_offsets);
+        if info.dtype == Dtype::F32
+            && cfg!(target_endian = "little")
+            && let Ok(values) = bytemuck::try_cast_slice(bytes)
+        {
+            return Ok(Values::Mapped(values));
+        }
+        let mut values = Huge::zeros(shape.iter().product());
+        decode(bytes, info.dtype, values.as_mut_slice());
+        self.release(name);
+        Ok(Values::Decoded(values))
     }
 
     /// Some rows of a `[n, width]` tensor, one after the other.
     pub fn read_rows(&self, name: &str, shape: [usize; 2], rows: &[u32]) -> Result<Vec<f32>> {
         let (shard, info) = self.find(name, &shape)?;
         let width = shape[1] * (info.dtype.bitsize() / 8);
-        let mut values = Vec::with_capacity(rows.len() * shape[1]);
-        for row in rows {
+        let mut values = vec![0.0; rows.len() * shape[1]];
+        for (row, values) in rows.iter().zip(values.chunks_mut(shape[1])) {
             let start = info.data_offsets.0 + *row as usize * width;
-            values.extend_from_slice(&decode(shard.data((start, start + width)), info.dtype));
+            decode(shard.data((start, start + width)), info.dtype, values);
         }
         Ok(values)
     }
@@ -208,24 +228,43 @@ fn map(path: &std::path::Path) -> Result<Mmap> {
 }
 
 /// Little-endian values of a checked type, as f32.
-fn decode(bytes: &[u8], dtype: Dtype) -> Cow<'_, [f32]> {
+fn decode(bytes: &[u8], dtype: Dtype, to: &mut [f32]) {
     match dtype {
-        Dtype::F16 => pairs(bytes)
-            .map(|pair| half::f16::from_le_bytes(pair).to_f32())
-            .collect(),
-        Dtype::BF16 => pairs(bytes)
-            .map(|pair| half::bf16::from_le_bytes(pair).to_f32())
-            .collect(),
-        _ => match bytemuck::try_cast_slice(bytes) {
-            Ok(values) if cfg!(target_endian = "little") => Cow::Borrowed(values),
-            _ => bytes
-                .chunks_exact(4)
-                .map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]]))
-                .collect(),
-        },
+        Dtype::F16 => each(bytes, to, |b| half::f16::from_le_bytes(b).to_f32()),
+        Dtype::BF16 => each(bytes, to, |b| half::bf16::from_le_bytes(b).to_f32()),
+        _ => each(bytes, to, f32::from_le_bytes),
     }
 }
 
-fn pairs(bytes: &[u8]) -> impl Iterator<Item = [u8; 2]> + '_ {
-    bytes.chunks_exact(2).map(|pair| [pair[0], pair[1]])
+fn each<const N: usize>(bytes: &[u8], to: &mut [f32], value: impl Fn([u8; N]) -> f32) {
+    let (bytes, _) = bytes.as_chunks::<N>();
+    for (to, bytes) in to.iter_mut().zip(bytes) {
+        *to = value(*bytes);
+    }
+}
+
+/// A weight's values in f32.
+pub enum Values<'a> {
+    /// Where they lie in the mapped file.
+    Mapped(&'a [f32]),
+    /// A copy, in memory that goes back to the system with it: what an allocator keeps of some
+    /// hundred such copies would be a large part of a small model.
+    Decoded(Huge<f32>),
+}
+
+impl Deref for Values<'_> {
+    type Target = [f32];
+
+    fn deref(&self) -> &[f32] {
+        match self {
+            Self::Mapped(values) => values,
+            Self::Decoded(values) => values.as_slice(),
+        }
+    }
+}
+
+impl<'a> From<&'a [f32]> for Values<'a> {
+    fn from(values: &'a [f32]) -> Self {
+        Self::Mapped(values)
+    }
 }

@@ -5,10 +5,9 @@
 //! than one that packs on each call, most of all for the few rows of a decoding step. On other
 //! devices the weight is an ordinary candle tensor.
 
-use std::borrow::Cow;
-
 use candle_core::{CpuStorage, CustomOp1, CustomOp2, DType, Device, Layout, Shape, Tensor};
 
+use super::checkpoint::Values;
 use super::panels::{Bf16Pair, Epilogue, Panels};
 use crate::error::Result;
 
@@ -48,7 +47,7 @@ pub enum Order {
 /// The values that a map is made from, as a checkpoint has them, and what processing does to them.
 /// That is worked out as they are read, so that no second copy of them is needed.
 pub struct Weights<'a> {
-    pub values: Cow<'a, [f32]>,
+    pub values: Values<'a>,
     pub order: Order,
     /// Inputs and outputs.
     pub sizes: (usize, usize),
@@ -60,7 +59,7 @@ pub struct Weights<'a> {
 
 impl<'a> Weights<'a> {
     /// The values as they are.
-    pub fn new(values: impl Into<Cow<'a, [f32]>>, order: Order, sizes: (usize, usize)) -> Self {
+    pub fn new(values: impl Into<Values<'a>>, order: Order, sizes: (usize, usize)) -> Self {
         Self {
             values: values.into(),
             order,
@@ -328,7 +327,7 @@ mod tests {
             if bf16 {
                 w.iter_mut().for_each(|w| *w = half::bf16::from_f32(*w).to_f32());
             }
-            let linear = Linear::new(&Weights::new(&w, order, (k, n)), Some(b.clone()), &Device::Cpu, dtype).unwrap();
+            let linear = Linear::new(&Weights::new(&w[..], order, (k, n)), Some(b.clone()), &Device::Cpu, dtype).unwrap();
             let input = Tensor::from_slice(&x, (1, m, k), &Device::Cpu).unwrap();
             let expected = plain(&x, &w, order, &b, (k, n));
             let close = |got: Tensor, expected: Vec<f64>| {
@@ -356,7 +355,7 @@ mod tests {
         ) {
             let dtype = if bf16 { DType::BF16 } else { DType::F32 };
             let (x, w) = (values(m * k, seed), values(k * n, seed ^ 1));
-            let linear = Linear::new(&Weights::new(&w, Order::InOut, (k, n)), None, &Device::Cpu, dtype).unwrap();
+            let linear = Linear::new(&Weights::new(&w[..], Order::InOut, (k, n)), None, &Device::Cpu, dtype).unwrap();
             let all = Tensor::from_slice(&x, (m, k), &Device::Cpu).unwrap();
             let together = linear.forward(&all).unwrap().to_vec2::<f32>().unwrap();
             for (i, row) in together.iter().enumerate() {
@@ -368,7 +367,7 @@ mod tests {
 
     #[test]
     fn a_wrong_width_is_an_error() {
-        let weights = Weights::new(&[1.0; 6], Order::InOut, (2, 3));
+        let weights = Weights::new(&[1.0; 6][..], Order::InOut, (2, 3));
         let linear = Linear::new(&weights, None, &Device::Cpu, DType::F32);
         let x = Tensor::zeros((1, 3), DType::F32, &Device::Cpu).unwrap();
         let error = linear.unwrap().forward(&x).unwrap_err();

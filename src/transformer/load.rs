@@ -154,9 +154,7 @@ fn load(files: &ModelFiles, options: &LoadOptions) -> Result<HookedTransformer> 
         });
         blocks.extend(loaded.collect::<Result<Vec<_>>>()?);
     }
-    let positions = loader
-        .read("wpe.weight", &[config.n_ctx, config.d_model])?
-        .into_owned();
+    let positions = checkpoint.read("wpe.weight", &[config.n_ctx, config.d_model])?;
     let embedding = Embedding::new(
         checkpoint.clone(),
         (config.d_vocab, config.d_model),
@@ -223,12 +221,8 @@ impl Loader<'_> {
         self.processing == Processing::Default
     }
 
-    fn read(&self, name: &str, shape: &[usize]) -> Result<Cow<'_, [f32]>> {
-        self.checkpoint.read(name, shape)
-    }
-
     fn vector(&self, name: &str, width: usize) -> Result<Vec<f32>> {
-        Ok(self.read(name, &[width])?.into_owned())
+        self.checkpoint.read(name, &[width])
     }
 
     /// Gain and bias of a norm.
@@ -313,21 +307,12 @@ impl Loader<'_> {
     /// A Conv1D's weight `[in, out]` and bias `[out]`.
     fn map(&self, name: &str, from: usize, to: usize) -> Result<Map<'_>> {
         let weight_name = format!("{name}.weight");
-        let weight = self.weight(&weight_name, &[from, to])?;
+        let weight = self.checkpoint.read_weight(&weight_name, &[from, to])?;
         Ok(Map {
             weights: Weights::new(weight, Order::InOut, (from, to)),
             weight_name,
             bias: self.vector(&format!("{name}.bias"), to)?,
         })
-    }
-
-    /// A weight's values. Where they are a copy, the mapped original is let go at once.
-    fn weight(&self, name: &str, shape: &[usize]) -> Result<Cow<'_, [f32]>> {
-        let weight = self.read(name, shape)?;
-        if let Cow::Owned(_) = weight {
-            self.checkpoint.release(name);
-        }
-        Ok(weight)
     }
 
     fn pack(&self, map: Map) -> Result<Linear> {
@@ -346,7 +331,7 @@ impl Loader<'_> {
             WTE
         };
         let norm = self.norm("ln_f")?;
-        let weight = self.weight(name, &[v, d])?; // [d_vocab, d_model]
+        let weight = self.checkpoint.read_weight(name, &[v, d])?; // [d_vocab, d_model]
         let mut weights = Weights::new(weight, Order::OutIn, (d, v));
         let bias = self
             .processes()

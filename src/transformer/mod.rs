@@ -30,6 +30,7 @@ mod tokenizer;
 mod vector;
 
 pub use activation_cache::ActivationCache;
+pub use checkpoint::Values;
 pub use config::Config;
 pub use device::{DeviceChoice, device_name, parse_dtype};
 pub use files::{ModelFiles, Source, TokenizerFiles};
