@@ -11,8 +11,8 @@ fn main() -> ExitCode {
     let run = std::thread::Builder::new().stack_size(STACK);
     match run.spawn(avec::cli::run).map(|thread| thread.join()) {
         Ok(Ok(code)) => code,
-        // It has told what happened.
-        Ok(Err(_)) => ExitCode::from(101),
+        // A panic, which has been told.
+        Ok(Err(_)) => ExitCode::FAILURE,
         Err(_) => avec::cli::run(),
     }
 }

@@ -27,6 +27,11 @@ const INTERRUPTED: u8 = 130;
 
 /// Runs the program with the process's own arguments.
 pub fn run() -> ExitCode {
+    std::panic::set_hook(Box::new(|mistake| {
+        complain(&format!(
+            "error: a mistake in avec itself: {mistake}\n  = help: please report it, with what led to it"
+        ));
+    }));
     let cli = match parse() {
         Ok(cli) => cli,
         Err(error) => {
@@ -59,7 +64,10 @@ pub fn run() -> ExitCode {
         }
         Err(Ended::Script(Stopped::BrokenPipe)) => ExitCode::SUCCESS,
         Err(Ended::Script(Stopped::Failed(diagnostic))) => {
-            complain(&diagnostic.render(painter));
+            let columns = terminal_size::terminal_size_of(std::io::stderr())
+                .map(|(width, _)| usize::from(width.0))
+                .filter(|columns| *columns > 0);
+            complain(&diagnostic.render_within(painter, columns));
             ExitCode::from(FAILED)
         }
     }

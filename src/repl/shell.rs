@@ -1,6 +1,7 @@
 //! The loop: read an input, run it, show what came of it, and never lose the session.
 
 use std::cell::RefCell;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::rc::Rc;
 use std::time::Instant;
@@ -35,7 +36,9 @@ pub fn run(session: Session, painter: Painter, quiet: bool) -> Result<()> {
         match editor.read(PROMPT).map_err(terminal)? {
             Typed::Input(text) if text.trim().is_empty() => {}
             Typed::Input(text) => {
-                if shell.input(&text) == Next::Leave {
+                // Not even a mistake of avec ends a session; the panic hook has told it.
+                let next = catch_unwind(AssertUnwindSafe(|| shell.input(&text)));
+                if next.is_ok_and(|next| next == Next::Leave) {
                     return Ok(());
                 }
             }

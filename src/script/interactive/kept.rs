@@ -9,8 +9,8 @@ use rhai::{
     Engine, EvalAltResult, GlobalRuntimeState, Module, ModuleResolver, Position, Scope, Shared,
 };
 
-use super::resolver::{circular, refusal};
 use super::transcript::TRANSCRIPT;
+use crate::script::resolver::{circular, refusal};
 
 /// What is imported. All clones share it.
 #[derive(Clone, Default)]

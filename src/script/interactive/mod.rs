@@ -1,50 +1,63 @@
 //! A session that is typed in piece by piece: variables, functions and imports stay, values show
 //! themselves, and what worked can be saved as a script.
 
+mod inspect;
+mod kept;
+mod saved;
+mod shown;
+mod statements;
+#[cfg(test)]
+mod tests;
+mod transcript;
+mod unfinished;
+mod versions;
+
+pub use inspect::Variable;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock};
 
 use rhai::{AST, Dynamic, Engine, EvalAltResult, Module, Scope, Shared, Stmt, Token};
 
+use self::kept::KeptModules;
+use self::saved::{Entry, Shown};
+use self::shown::shown;
+use self::statements::statements;
+use self::transcript::{TRANSCRIPT, Transcript, line_and_column};
+use self::unfinished::is_unfinished;
 use super::bindings::drawn;
 use super::host::{Host, Stopped};
-use super::kept::KeptModules;
 use super::language::Language;
 use super::remembered::Change;
-use super::saved::{self, Entry, Shown};
 use super::scan::underscores;
 use super::session::Session;
-use super::shown::shown;
 use super::source::{folder_of, read_script};
-use super::statements::statements;
-use super::transcript::{TRANSCRIPT, Transcript, line_and_column};
-use super::unfinished::is_unfinished;
 use crate::analysis::Completions;
 use crate::error::{Error, Result};
 use crate::transformer::HookedTransformer;
 
 /// One interactive session.
 pub struct Interactive {
-    pub(super) host: Host,
-    pub(super) scope: Scope<'static>,
+    host: Host,
+    scope: Scope<'static>,
     /// The functions of all inputs.
-    pub(super) functions: AST,
+    functions: AST,
     /// What was imported outside of all blocks, by the name it was given.
-    pub(super) modules: BTreeMap<String, Shared<Module>>,
+    modules: BTreeMap<String, Shared<Module>>,
     kept: KeptModules,
     transcript: Transcript,
     entries: Vec<Entry>,
     inputs: usize,
     /// The last input, whether it worked or not.
     typed: Option<String>,
-    pub(super) language: OnceLock<Language>,
+    language: OnceLock<Language>,
     /// Line and column of every `_` of the current input that is a value.
     underscores: Arc<Mutex<BTreeSet<(usize, usize)>>>,
 }
 
 /// The variable that holds the last value.
-pub(super) const LAST: &str = "_";
+const LAST: &str = "_";
 
 impl Interactive {
     pub fn new(mut session: Session) -> Self {
@@ -111,7 +124,7 @@ impl Interactive {
         })
     }
 
-    pub(super) fn engine(&self) -> &Engine {
+    fn engine(&self) -> &Engine {
         &self.host.engine
     }
 
@@ -213,7 +226,7 @@ impl Interactive {
         // It is in a function of another text. The variables tell how far this one came.
         let made = self.scope.len().saturating_sub(variables_before);
         let all = statements(text);
-        let makes = |word| move |s: &&super::statements::Statement| s.begins_with(word, text);
+        let makes = |word| move |s: &&statements::Statement| s.begins_with(word, text);
         let last = all
             .iter()
             .enumerate()
@@ -269,7 +282,7 @@ impl Interactive {
     }
 
     /// A value as `debug` prints it.
-    pub(super) fn debug_text(&self, value: &Dynamic) -> String {
+    fn debug_text(&self, value: &Dynamic) -> String {
         let mut scope = Scope::new();
         scope.push("value", value.clone());
         self.engine()

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::scan::{Kind, Piece, scan};
+use crate::script::scan::{Kind, Piece, scan};
 
 /// A statement of a text, outside of all brackets.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -4,10 +4,10 @@ use std::collections::BTreeSet;
 
 use rhai::Dynamic;
 
-use super::interactive::{Interactive, LAST};
-use super::language::{Language, module_functions};
-use super::prose::short;
 use super::shown::shown;
+use super::{Interactive, LAST};
+use crate::script::language::{Language, module_functions};
+use crate::script::prose::short;
 
 /// A variable, for listing.
 #[derive(Debug, Clone, PartialEq, Eq)]

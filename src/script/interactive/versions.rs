@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 use super::saved::edited;
-use super::scan::{Kind, Piece, scan};
 use super::statements::{Statement, statements};
+use crate::script::scan::{Kind, Piece, scan};
 
 /// Every word of some texts.
 pub struct Names(BTreeSet<String>);

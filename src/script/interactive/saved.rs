@@ -6,10 +6,10 @@
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use super::scan::{Kind, Piece, scan, underscores};
 use super::statements::{Statement, statements};
 use super::versions::{Names, name_functions};
 use crate::error::{Error, Result};
+use crate::script::scan::{Kind, Piece, scan, underscores};
 use crate::steering::string_literal;
 
 /// An input that worked, or the part of it that did.

@@ -3,7 +3,7 @@
 
 use rhai::Position;
 
-use super::diagnostic::Diagnostic;
+use crate::script::diagnostic::Diagnostic;
 
 /// What the errors of typed text name as their file, until they are given their own.
 pub const TRANSCRIPT: &str = "<transcript>";

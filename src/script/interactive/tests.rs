@@ -3,9 +3,9 @@
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
-use super::{Change, Interactive, Output, Params, Session, Stopped};
 use crate::progress::{Progress, Silent, Task, Unit};
 use crate::report::Painter;
+use crate::script::{Change, Interactive, Output, Params, Session, Stopped};
 
 /// What a session has printed.
 #[derive(Clone, Default)]

@@ -2,8 +2,8 @@
 
 use rhai::{ParseError, ParseErrorType};
 
-use super::scan::{is_open, scan};
 use super::transcript::offset;
+use crate::script::scan::{is_open, scan};
 
 /// Whether more must follow. `compile` tells rhai's error, if it has one.
 ///
