@@ -6,7 +6,7 @@
 use unicode_segmentation::UnicodeSegmentation;
 use unicode_width::UnicodeWidthStr;
 
-/// Columns that a text takes on a terminal: those of its clusters, which is what [`wrap`] counts.
+/// Columns that a text takes on a terminal: those of its clusters, which is what wrapping counts.
 pub fn display_width(text: &str) -> usize {
     text.graphemes(true).map(UnicodeWidthStr::width).sum()
 }
