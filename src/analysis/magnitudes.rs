@@ -40,13 +40,12 @@ pub fn prompt_magnitudes(
     model: &HookedTransformer,
     act_name: HookName,
 ) -> Result<Vec<f32>> {
-    let act_name = act_name.check(model.config())?;
-    if !act_name.site.is_residual_width() {
-        return Err(Error::other(format!(
-            "magnitudes can't be taken at {act_name}: they need an activation of shape [batch, pos, d_model]"
-        ))
-        .hint("take them at hook_resid_pre, hook_resid_mid, hook_resid_post, hook_attn_out, hook_mlp_out, hook_embed or hook_pos_embed"));
-    }
+    let act_name = act_name.check_residual_width(
+        model.config(),
+        "magnitudes can't be taken",
+        "they need",
+        "take them",
+    )?;
     let tokens = model.to_tokens(prompt)?;
     let activations = model.activations(&[&tokens], &[act_name])?;
     norms(&activations[&act_name])

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use clap::error::ErrorKind as ClapErrorKind;
 use clap::{ColorChoice as ColorChoiceOfClap, CommandFactory, FromArgMatches};
+use terminal_size::{Height, Width};
 
 use super::args::{Cli, Command, GlobalArgs, RunArgs};
 use crate::cancel::Cancel;
@@ -64,10 +65,8 @@ pub fn run() -> ExitCode {
         }
         Err(Ended::Script(Stopped::BrokenPipe)) => ExitCode::SUCCESS,
         Err(Ended::Script(Stopped::Failed(diagnostic))) => {
-            let columns = terminal_size::terminal_size_of(std::io::stderr())
-                .map(|(width, _)| usize::from(width.0))
-                .filter(|columns| *columns > 0);
-            complain(&diagnostic.render_within(painter, columns));
+            let room = seen(terminal_size::terminal_size_of(std::io::stderr()));
+            complain(&diagnostic.render_within(painter, room.map(|(columns, _)| columns)));
             ExitCode::from(FAILED)
         }
     }
@@ -278,8 +277,13 @@ fn terminal_room() -> Option<(usize, usize)> {
         // It can't move its cursor.
         return None;
     }
-    let (width, height) = terminal_size::terminal_size_of(std::io::stdout())?;
-    Some((width.0.into(), height.0.into())).filter(|(width, height)| *width > 0 && *height > 0)
+    seen(terminal_size::terminal_size_of(std::io::stdout()))
+}
+
+/// Columns and lines of a terminal that tells them.
+fn seen(size: Option<(Width, Height)>) -> Option<(usize, usize)> {
+    let (width, height) = size?;
+    (width.0 > 0 && height.0 > 0).then(|| (width.0.into(), height.0.into()))
 }
 
 /// What a second Ctrl-C does while the first is being obeyed.

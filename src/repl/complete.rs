@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::command::COMMANDS;
 use super::receiver::receiver;
-use crate::script::scan::{Kind, Piece, open_brackets, scan};
+use crate::script::scan::{Kind, Piece, is_word, open_brackets, scan};
 use crate::script::{Field, Function, Interactive, Reference};
 use crate::store::aliases;
 
@@ -248,10 +248,8 @@ impl Cursor<'_> {
         let map = receiver
             .value
             .and_then(|value| value.try_cast::<rhai::Map>());
-        let plain = |key: &&str| {
-            let word = key.chars().all(|c| c.is_alphanumeric() || c == '_');
-            word && !key.starts_with(|c: char| c.is_ascii_digit())
-        };
+        let plain =
+            |key: &&str| key.chars().all(is_word) && !key.starts_with(|c: char| c.is_ascii_digit());
         let map = map.unwrap_or_default();
         let keys = map.keys().map(|key| key.as_str()).filter(plain);
         offers.extend(keys.map(|key| offer(key, true)));

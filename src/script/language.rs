@@ -4,6 +4,7 @@ use rhai::{Engine, FnAccess, Module};
 
 use super::prose::short;
 use super::reference::plain_type;
+use super::scan::is_word;
 
 /// The functions of an engine, as completion needs them.
 #[derive(Debug, Clone)]
@@ -84,7 +85,6 @@ impl Language {
 
     /// What a value of this type has behind its point.
     pub fn members(&self, kind: &str) -> Vec<Member> {
-        let plain = |c: char| c.is_alphanumeric() || c == '_';
         // avec's functions of a text or a map are not meant to be called on one.
         let methods = self.functions.iter().filter(|f| {
             let own = !matches!(
@@ -93,7 +93,7 @@ impl Language {
             );
             f.parameters.first().is_some_and(|first| first == kind)
                 && (f.standard || own)
-                && f.name.chars().all(plain)
+                && f.name.chars().all(is_word)
                 && !NO_METHODS.contains(&f.name.as_str())
                 && !f.name.starts_with("set_tag")
         });

@@ -16,6 +16,8 @@ pub struct Remembered {
     pub additions: Option<Vec<ActivationAddition>>,
     pub options: CompletionOptions,
     pub table: Completions,
+    /// What the coefficients are to each other, also once they are all 0.
+    proportions: Vec<f64>,
 }
 
 /// One thing to change.
@@ -30,6 +32,24 @@ pub enum Change {
 }
 
 impl Remembered {
+    pub fn new(
+        prompt: String,
+        num_comparisons: usize,
+        additions: Option<Vec<ActivationAddition>>,
+        options: CompletionOptions,
+        table: Completions,
+    ) -> Self {
+        let proportions = additions.iter().flatten().map(|a| a.coeff).collect();
+        Self {
+            prompt,
+            num_comparisons,
+            additions,
+            options,
+            table,
+            proportions,
+        }
+    }
+
     /// The rows that this comparison has in common with another one.
     pub fn known(
         &self,
@@ -57,30 +77,30 @@ impl Remembered {
         rows.split_at(self.num_comparisons.min(rows.len()))
     }
 
-    /// The proportions of this comparison's coefficients; `before`, if all are 0 now and it fits.
-    pub fn proportions(&self, before: Vec<f64>) -> Vec<f64> {
-        let additions = self.additions.iter().flatten();
-        let coeffs: Vec<f64> = additions.map(|addition| addition.coeff).collect();
-        if coeffs.len() == before.len() && coeffs.iter().all(|coeff| *coeff == 0.0) {
-            return before;
+    /// The comparison that follows this one. If all of its coefficients are 0, they keep the
+    /// proportions that these have.
+    pub fn followed_by(&self, mut next: Self) -> Self {
+        let fits = next.proportions.len() == self.proportions.len();
+        if fits && next.proportions.iter().all(|coeff| *coeff == 0.0) {
+            next.proportions.clone_from(&self.proportions);
         }
-        coeffs
+        next
     }
 
     /// The script text of this comparison with one thing changed. `model` is how the script names
-    /// its model, `proportions` what the coefficients are to each other.
-    pub fn call(&self, change: &Change, model: &str, proportions: &[f64]) -> Result<String> {
+    /// its model.
+    pub fn call(&self, change: &Change, model: &str) -> Result<String> {
         let mut next = self.clone();
         let additions = || Error::other("the last comparison had no activation_additions");
         match change {
             Change::Coeff(coeff) => {
                 let steering = next.additions.as_mut().ok_or_else(additions)?;
                 // The signs and proportions stay: of an x-vector the second half is the negative.
-                let first = proportions.iter().find(|coeff| **coeff != 0.0);
+                let first = self.proportions.iter().find(|coeff| **coeff != 0.0);
                 let first = first.ok_or_else(|| {
                     Error::other("the last comparison's coefficients are all 0, so there is no proportion to keep")
                 })?;
-                for (addition, proportion) in steering.iter_mut().zip(proportions) {
+                for (addition, proportion) in steering.iter_mut().zip(&self.proportions) {
                     addition.coeff = proportion / first * coeff;
                 }
             }

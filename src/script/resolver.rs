@@ -12,7 +12,7 @@ use crate::error::Error;
 pub struct FolderResolver {
     root: Option<PathBuf>,
     files: FileModuleResolver,
-    /// Modules that are being evaluated: one that imports itself would never come to an end.
+    /// Modules that are being evaluated.
     loading: Mutex<Vec<PathBuf>>,
 }
 
@@ -28,8 +28,27 @@ impl FolderResolver {
     }
 }
 
+/// Fails if a module may not be imported by a script of this folder, or is being evaluated already:
+/// one that imports itself would never come to an end. `place` is the import's.
+pub fn check(
+    root: Option<&Path>,
+    path: &str,
+    is_loading: bool,
+    place: Position,
+) -> Result<(), Box<EvalAltResult>> {
+    let circular = || Error::other(format!("the module {path:?} imports itself"));
+    match refusal(root, path).or_else(|| is_loading.then(circular)) {
+        Some(error) => {
+            let mut error: Box<EvalAltResult> = error.into();
+            error.set_position(place);
+            Err(error)
+        }
+        None => Ok(()),
+    }
+}
+
 /// Why a module may not be imported by a script of this folder, if so.
-pub fn refusal(root: Option<&Path>, path: &str) -> Option<Error> {
+fn refusal(root: Option<&Path>, path: &str) -> Option<Error> {
     let Some(root) = root else {
         return Some(Error::other(
             "there is nothing to import from: this script is not in a folder",
@@ -65,10 +84,6 @@ pub fn refusal(root: Option<&Path>, path: &str) -> Option<Error> {
     })
 }
 
-pub fn circular(path: &str) -> Error {
-    Error::other(format!("the module {path:?} imports itself"))
-}
-
 impl ModuleResolver for FolderResolver {
     fn resolve(
         &self,
@@ -79,15 +94,8 @@ impl ModuleResolver for FolderResolver {
     ) -> Result<Shared<rhai::Module>, Box<EvalAltResult>> {
         let module = PathBuf::from(path);
         let loading = || self.loading.lock().unwrap_or_else(PoisonError::into_inner);
-        let wrong = match refusal(self.root.as_deref(), path) {
-            None if loading().contains(&module) => Some(circular(path)),
-            refused => refused,
-        };
-        if let Some(error) = wrong {
-            let mut error: Box<EvalAltResult> = error.into();
-            error.set_position(pos);
-            return Err(error);
-        }
+        let is_loading = loading().contains(&module);
+        check(self.root.as_deref(), path, is_loading, pos)?;
         loading().push(module);
         let resolved = self.files.resolve(engine, source, path, pos);
         loading().pop();

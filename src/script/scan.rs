@@ -84,7 +84,18 @@ pub fn scan(text: &str) -> Vec<Piece> {
     pieces
 }
 
-fn is_word(c: char) -> bool {
+/// Line and column, both from 1, of a byte; columns in characters.
+pub fn line_and_column(text: &str, at: usize) -> (usize, usize) {
+    let before = &text[..at];
+    let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
+    (
+        before.matches('\n').count() + 1,
+        before[line_start..].chars().count() + 1,
+    )
+}
+
+/// Whether names are made of it.
+pub fn is_word(c: char) -> bool {
     c.is_alphanumeric() || c == '_'
 }
 

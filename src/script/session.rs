@@ -76,23 +76,25 @@ impl Output {
     pub fn width(&self) -> usize {
         match self.room {
             Room::Columns(columns) => columns,
-            Room::Terminal(size) => size().map_or(80, |(columns, _)| columns),
+            Room::Terminal(_) => self.columns().unwrap_or(80),
         }
     }
 
     /// How many columns a terminal shows; none if this isn't one.
     pub fn columns(&self) -> Option<usize> {
-        match self.room {
-            Room::Columns(_) => None,
-            Room::Terminal(size) => size().map(|(columns, _)| columns),
-        }
+        self.seen().map(|(columns, _)| columns)
     }
 
     /// How many lines a terminal shows; none if this isn't one.
     pub fn height(&self) -> Option<usize> {
+        self.seen().map(|(_, lines)| lines)
+    }
+
+    /// Columns and lines of a terminal.
+    fn seen(&self) -> Option<(usize, usize)> {
         match self.room {
             Room::Columns(_) => None,
-            Room::Terminal(size) => size().map(|(_, lines)| lines),
+            Room::Terminal(size) => size(),
         }
     }
 
@@ -144,8 +146,6 @@ pub struct Session {
     /// Whether comparisons are remembered, so that they can be made again with one thing changed.
     pub remembers: bool,
     last: Mutex<Option<Remembered>>,
-    /// The coefficients of the last comparison, or those before they all became 0.
-    proportions: Mutex<Vec<f64>>,
     models: Mutex<HashMap<ModelKey, HookedTransformer>>,
     warned_of_bos: AtomicBool,
 }
@@ -198,7 +198,6 @@ impl Session {
             memory: None,
             remembers: false,
             last: Mutex::default(),
-            proportions: Mutex::default(),
             models: Mutex::default(),
             warned_of_bos: AtomicBool::new(false),
         }
@@ -209,24 +208,16 @@ impl Session {
         self.last.lock().ok()?.clone()
     }
 
-    /// The proportions that the coefficients of the last comparison have to each other.
-    pub fn last_proportions(&self) -> Vec<f64> {
-        self.proportions
-            .lock()
-            .map(|proportions| proportions.clone())
-            .unwrap_or_default()
-    }
-
     /// Remembers a comparison, if they are remembered.
     pub fn remember(&self, comparison: impl FnOnce() -> Remembered) {
         if self.remembers
             && let Ok(mut last) = self.last.lock()
         {
-            let comparison = comparison();
-            if let Ok(mut proportions) = self.proportions.lock() {
-                *proportions = comparison.proportions(std::mem::take(&mut *proportions));
-            }
-            *last = Some(comparison);
+            let next = comparison();
+            *last = Some(match last.as_ref() {
+                Some(last) => last.followed_by(next),
+                None => next,
+            });
         }
     }
 

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use rhai::Engine;
 
-use super::scan::{Kind, scan};
+use super::scan::{Kind, line_and_column, scan};
 use crate::error::Error;
 
 /// A script's text, or why it can't be read.
@@ -58,12 +58,7 @@ pub fn script_text(bytes: Vec<u8>, name: &str) -> Result<String, Error> {
             .last()
             .filter(|piece| piece.kind == Kind::Comment && piece.open)
             .map_or(last, |piece| piece.range.start);
-        let line = 1 + text[..start].matches('\n').count();
-        let column = 1 + text[..start]
-            .chars()
-            .rev()
-            .take_while(|c| *c != '\n')
-            .count();
+        let (line, column) = line_and_column(text, start);
         return Err(Error::other(format!(
             "{name}:{line}:{column}: this comment is never closed"
         ))

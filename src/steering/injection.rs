@@ -96,13 +96,12 @@ impl SteeringVector {
     ) -> Result<Vec<Self>> {
         let mut by_length: BTreeMap<usize, Vec<(usize, Vec<u32>)>> = BTreeMap::new();
         for (i, addition) in additions.iter().enumerate() {
-            let name = addition.act_name.check(model.config())?;
-            if !name.site.is_residual_width() {
-                return Err(Error::other(format!(
-                    "an addition can't be made at {name}: steering needs an activation of shape [batch, pos, d_model]"
-                ))
-                .hint("steer at hook_resid_pre, hook_resid_mid, hook_resid_post, hook_attn_out, hook_mlp_out, hook_embed or hook_pos_embed"));
-            }
+            addition.act_name.check_residual_width(
+                model.config(),
+                "an addition can't be made",
+                "steering needs",
+                "steer",
+            )?;
             let tokens = addition.tokens(model)?;
             by_length.entry(tokens.len()).or_default().push((i, tokens));
         }

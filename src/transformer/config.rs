@@ -78,43 +78,28 @@ impl HuggingFaceConfig {
             return Err(format!("it holds {}, not a JSON object", json_kind(&json)));
         };
         // A field that is null is one that is not there.
-        let field = |name: &str| fields.get(name).filter(|value| !value.is_null());
-        let wrong = |name: &str, expected: &str, value: &Value| {
-            format!("{name} must be {expected}, but it is {value}")
+        let get = |name| fields.get(name).filter(|value| !value.is_null());
+        let size = |name| {
+            let whole = |value: &Value| usize::try_from(value.as_u64()?).ok();
+            field(name, get(name), "a whole number", whole)
         };
-        let size = |name: &str| match field(name) {
-            None => Ok(None),
-            Some(value) => match value.as_u64().and_then(|n| usize::try_from(n).ok()) {
-                Some(n) => Ok(Some(n)),
-                None => Err(wrong(name, "a whole number", value)),
-            },
+        let text = |name| {
+            let text = |value: &Value| value.as_str().map(str::to_owned);
+            field(name, get(name), "a text", text)
         };
-        let text = |name: &str| match field(name) {
-            None => Ok(None),
-            Some(Value::String(text)) => Ok(Some(text.clone())),
-            Some(value) => Err(wrong(name, "a text", value)),
-        };
-        let flag = |name: &str| match field(name) {
-            None => Ok(None),
-            Some(Value::Bool(flag)) => Ok(Some(*flag)),
-            Some(value) => Err(wrong(name, "true or false", value)),
-        };
-        let token = |name: &str| {
-            let first = field(name).and_then(|value| match value {
+        let flag = |name| field(name, get(name), "true or false", Value::as_bool);
+        let token = |name| {
+            let first = get(name).and_then(|value| match value {
                 Value::Array(ids) => ids.first(),
                 one => Some(one),
             });
-            match first {
-                None => Ok(None),
-                Some(id) => match id.as_u64().and_then(|id| u32::try_from(id).ok()) {
-                    Some(id) => Ok(Some(id)),
-                    None => Err(wrong(name, "a token id", id)),
-                },
-            }
+            let id = |value: &Value| u32::try_from(value.as_u64()?).ok();
+            field(name, first, "a token id", id)
         };
+        let number = |name| field(name, get(name), "a number", Value::as_f64);
         Ok(Self {
             model_type: text("model_type")?,
-            architecture: field("architectures")
+            architecture: get("architectures")
                 .and_then(|list| list.get(0)?.as_str())
                 .map(str::to_owned),
             n_layer: size("n_layer")?,
@@ -124,13 +109,7 @@ impl HuggingFaceConfig {
             n_positions: size("n_positions")?,
             n_ctx: size("n_ctx")?,
             vocab_size: size("vocab_size")?,
-            layer_norm_epsilon: match field("layer_norm_epsilon") {
-                None => None,
-                Some(value) => match value.as_f64() {
-                    Some(eps) => Some(eps),
-                    None => return Err(wrong("layer_norm_epsilon", "a number", value)),
-                },
-            },
+            layer_norm_epsilon: number("layer_norm_epsilon")?,
             activation_function: text("activation_function")?,
             bos_token_id: token("bos_token_id")?,
             eos_token_id: token("eos_token_id")?,
@@ -138,6 +117,22 @@ impl HuggingFaceConfig {
             scale_attn_by_inverse_layer_idx: flag("scale_attn_by_inverse_layer_idx")?,
             add_cross_attention: flag("add_cross_attention")?,
         })
+    }
+}
+
+/// What `read` makes of a field's value, if the field is there.
+fn field<T>(
+    name: &str,
+    value: Option<&Value>,
+    expected: &str,
+    read: impl Fn(&Value) -> Option<T>,
+) -> Result<Option<T>, String> {
+    let Some(value) = value else {
+        return Ok(None);
+    };
+    match read(value) {
+        Some(found) => Ok(Some(found)),
+        None => Err(format!("{name} must be {expected}, but it is {value}")),
     }
 }
 

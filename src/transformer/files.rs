@@ -1,7 +1,10 @@
-//! Where a model's files are, once somebody has found them. Nothing here opens or reads them.
+//! Where a model's files are, once somebody has found them. What is in them is for others to know.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::path::PathBuf;
+
+use crate::error::{Error, Result};
 
 /// The files of one GPT-2 checkpoint as the Hugging Face hub lays them out.
 #[derive(Debug, Clone)]
@@ -31,6 +34,18 @@ pub enum Source {
         name: &'static str,
         bytes: &'static [u8],
     },
+}
+
+impl Source {
+    /// The whole file.
+    pub fn read(&self) -> Result<Cow<'static, [u8]>> {
+        match self {
+            Self::Embedded { bytes, .. } => Ok(Cow::Borrowed(bytes)),
+            Self::Path(path) => std::fs::read(path)
+                .map(Cow::Owned)
+                .map_err(|error| Error::io("read", path, &error)),
+        }
+    }
 }
 
 impl fmt::Display for Source {

@@ -173,6 +173,27 @@ impl HookName {
         }
     }
 
+    /// Fails unless the model has this layer and the activation is `[batch, pos, d_model]`. `refusal`
+    /// reads "an addition can't be made", `need` "steering needs", and `act` "steer".
+    pub fn check_residual_width(
+        self,
+        config: &Config,
+        refusal: &str,
+        need: &str,
+        act: &str,
+    ) -> Result<Self> {
+        let name = self.check(config)?;
+        if name.site.is_residual_width() {
+            return Ok(name);
+        }
+        Err(Error::other(format!(
+            "{refusal} at {name}: {need} an activation of shape [batch, pos, d_model]"
+        ))
+        .hint(format!(
+            "{act} at hook_resid_pre, hook_resid_mid, hook_resid_post, hook_attn_out, hook_mlp_out, hook_embed or hook_pos_embed"
+        )))
+    }
+
     /// `get_act_name(name, layer)` of TransformerLens, e.g. `("resid_pre", 6)`.
     pub fn with_layer(name: &str, layer: usize) -> Result<Self> {
         shorthand(name, Some(layer), "").ok_or_else(|| unknown(name))

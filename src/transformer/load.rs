@@ -3,7 +3,6 @@
 //! The weights are processed as TransformerLens does by default, on the way into the packed form,
 //! so that no second copy of the model ever exists.
 
-use std::borrow::Cow;
 use std::str::FromStr;
 use std::sync::Arc;
 
@@ -16,7 +15,7 @@ use super::checkpoint::Checkpoint;
 use super::config::Config;
 use super::device::DeviceChoice;
 use super::embed::{Embedding, Unembedding, WTE, center_rows};
-use super::files::{ModelFiles, Source};
+use super::files::ModelFiles;
 use super::hook_name::{HookName, Site};
 use super::linear::{Linear, Order, Weights};
 use super::memory;
@@ -113,7 +112,7 @@ fn load(files: &ModelFiles, options: &LoadOptions) -> Result<HookedTransformer> 
         )
         .hint("f16 needs device: \"cuda\" or \"metal\""));
     }
-    let config = Config::from_json(&text(&files.config)?, &files.config.to_string())?;
+    let config = Config::from_json(&files.config.read()?, &files.config.to_string())?;
     let checkpoint = Arc::new(Checkpoint::open(&files.weights)?);
     check_layers(&config, &files.config.to_string(), &checkpoint)?;
     memory::check(
@@ -138,7 +137,7 @@ fn load(files: &ModelFiles, options: &LoadOptions) -> Result<HookedTransformer> 
         config.n_layers as u64 + 1,
         Unit::Tensors,
     );
-    // The unembedding needs the largest scratch space, so it goes first, while little is in memory.
+    // The unembedding is the largest tensor, so it goes first, while little is in memory.
     let unembedding = loader.unembedding()?;
     task.advance(1);
     // What of the file is being read counts as memory too: some layers at a time, however many
@@ -189,15 +188,6 @@ fn check_layers(config: &Config, path: &str, checkpoint: &Checkpoint) -> Result<
             weights: checkpoint.path(),
         }
         .into()),
-    }
-}
-
-fn text(source: &Source) -> Result<Cow<'static, [u8]>> {
-    match source {
-        Source::Embedded { bytes, .. } => Ok(Cow::Borrowed(bytes)),
-        Source::Path(path) => std::fs::read(path)
-            .map(Cow::Owned)
-            .map_err(|error| Error::io("read", path, &error)),
     }
 }
 

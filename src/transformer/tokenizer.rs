@@ -23,7 +23,7 @@ impl Tokenizer {
     pub fn load(files: &TokenizerFiles, config: &Config) -> Result<Self> {
         let inner = match files {
             TokenizerFiles::Json(source) => {
-                let bytes = read(source)?;
+                let bytes = source.read()?;
                 HuggingFaceTokenizer::from_bytes(&bytes)
                     .map_err(|error| bad(source, &not_a_tokenizer(&bytes, &error.to_string())))?
             }
@@ -125,7 +125,7 @@ impl Tokenizer {
 
 /// The older layout: a vocabulary and its merges, with GPT-2's byte-level rules implied.
 fn from_parts(vocab: &Source, merges: &Source) -> Result<HuggingFaceTokenizer> {
-    let vocab_bytes = read(vocab)?;
+    let vocab_bytes = vocab.read()?;
     let ids: tokenizers::models::bpe::Vocab =
         serde_json::from_slice(&vocab_bytes).map_err(|error| {
             if error.is_data() {
@@ -134,7 +134,8 @@ fn from_parts(vocab: &Source, merges: &Source) -> Result<HuggingFaceTokenizer> {
                 bad(vocab, &not_json(&error))
             }
         })?;
-    let text = String::from_utf8(read(merges)?).map_err(|_| bad(merges, &"it isn't UTF-8 text"))?;
+    let text = String::from_utf8(merges.read()?.into_owned())
+        .map_err(|_| bad(merges, &"it isn't UTF-8 text"))?;
     let mut pairs = Vec::new();
     for (i, line) in text.lines().enumerate() {
         if line.is_empty() || (i == 0 && line.starts_with("#version")) {
@@ -164,13 +165,6 @@ fn from_parts(vocab: &Source, merges: &Source) -> Result<HuggingFaceTokenizer> {
             .map_err(|error| bad(vocab, &error))?;
     }
     Ok(tokenizer)
-}
-
-fn read(source: &Source) -> Result<Vec<u8>> {
-    match source {
-        Source::Embedded { bytes, .. } => Ok(bytes.to_vec()),
-        Source::Path(path) => std::fs::read(path).map_err(|error| Error::io("read", path, &error)),
-    }
 }
 
 fn bad(source: &Source, reason: &dyn ToString) -> Error {

@@ -183,12 +183,15 @@ fn compare(
     )
     .map_err(|error| smaller(error, "tokens_to_generate"))
     .script()?;
-    session.remember(|| Remembered {
-        prompt: options.prompt.clone(),
-        num_comparisons: options.num_comparisons,
-        additions: additions.map(|additions| additions.0.clone()),
-        options: how,
-        table: table.clone(),
+    session.remember(|| {
+        let additions = additions.map(|additions| additions.0.clone());
+        Remembered::new(
+            options.prompt.clone(),
+            options.num_comparisons,
+            additions,
+            how,
+            table.clone(),
+        )
     });
     Ok(table)
 }

@@ -10,7 +10,7 @@ use rhai::{
 };
 
 use super::transcript::TRANSCRIPT;
-use crate::script::resolver::{circular, refusal};
+use crate::script::resolver::check;
 
 /// What is imported. All clones share it.
 #[derive(Clone, Default)]
@@ -23,7 +23,7 @@ struct Kept {
     roots: HashMap<String, PathBuf>,
     /// The first line of each text in the transcript, and its folder.
     texts: Vec<(usize, PathBuf)>,
-    /// Modules that are being evaluated, to notice one that imports itself.
+    /// Modules that are being evaluated.
     loading: Vec<PathBuf>,
     /// What the transcript has imported since it was last asked, with the places of the paths.
     imported: Vec<(Position, Shared<Module>)>,
@@ -86,16 +86,8 @@ impl KeptModules {
         } else {
             root.as_path()
         };
-        let again = self.kept().loading.contains(&name);
-        let wrong = match refusal(Some(folder), path) {
-            None if again => Some(circular(path)),
-            refused => refused,
-        };
-        if let Some(error) = wrong {
-            let mut error: Box<EvalAltResult> = error.into();
-            error.set_position(place);
-            return Err(error);
-        }
+        let is_loading = self.kept().loading.contains(&name);
+        check(Some(folder), path, is_loading, place)?;
         let source = name.display().to_string();
         {
             let mut kept = self.kept();

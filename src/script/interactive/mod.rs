@@ -24,13 +24,13 @@ use self::kept::KeptModules;
 use self::saved::{Entry, Shown};
 use self::shown::shown;
 use self::statements::statements;
-use self::transcript::{TRANSCRIPT, Transcript, line_and_column};
+use self::transcript::{TRANSCRIPT, Transcript};
 use self::unfinished::is_unfinished;
 use super::bindings::drawn;
 use super::host::{Host, Stopped};
 use super::language::Language;
 use super::remembered::Change;
-use super::scan::underscores;
+use super::scan::{line_and_column, underscores};
 use super::session::Session;
 use super::source::{folder_of, read_script};
 use crate::analysis::Completions;
@@ -319,8 +319,7 @@ impl Interactive {
             Error::other("there is no comparison yet to change")
                 .hint("make one with print_n_comparisons(#{ .. })")
         })?;
-        let proportions = self.session().last_proportions();
-        last.call(change, &self.name_of(last.table.model()), &proportions)
+        last.call(change, &self.name_of(last.table.model()))
     }
 
     /// How an input can name a model: its variable, or by loading it again, which finds it in memory.

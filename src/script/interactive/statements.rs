@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use crate::script::scan::{Kind, Piece, scan};
+use crate::script::scan::{Kind, Piece, is_word, scan};
 
 /// A statement of a text, outside of all brackets.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,7 +30,7 @@ impl Statement {
     /// Whether it begins with this word.
     pub fn begins_with(&self, word: &str, text: &str) -> bool {
         let rest = self.of(text).strip_prefix(word);
-        rest.is_some_and(|rest| !rest.starts_with(|c: char| c.is_alphanumeric() || c == '_'))
+        rest.is_some_and(|rest| !rest.starts_with(is_word))
     }
 }
 

@@ -87,19 +87,10 @@ pub fn offset(text: &str, line: usize, column: usize) -> Option<usize> {
     Some(start + within.map_or(rest.len(), |(at, _)| at))
 }
 
-/// Line and column, both from 1, of a byte; columns in characters.
-pub fn line_and_column(text: &str, at: usize) -> (usize, usize) {
-    let before = &text[..at];
-    let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
-    (
-        before.matches('\n').count() + 1,
-        before[line_start..].chars().count() + 1,
-    )
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::script::scan::line_and_column;
 
     #[test]
     fn places_are_found_again() {
