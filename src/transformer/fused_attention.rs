@@ -10,7 +10,7 @@ use rayon::prelude::*;
 use rten_simd::ops::{BitOps, NumOps};
 use rten_simd::{Isa, SimdOp};
 
-use super::panels::{Ahead, interleave, lanes, most_rows, product};
+use super::product::{Ahead, interleave, lanes, most_rows, product};
 use super::vector::{folded, softmax, softmax_with};
 use crate::error::Result;
 

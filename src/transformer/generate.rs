@@ -12,6 +12,7 @@ use rayon::prelude::*;
 
 use super::hooks::{Hooks, Phase};
 use super::kv_cache::KvCache;
+use super::linear::with_values;
 use super::memory;
 use super::model::{HookedTransformer, LogitsAt, next_token_losses};
 use super::pass::{Group, KvUse, Pass};
@@ -157,6 +158,13 @@ struct Decoder<'m> {
     cache: KvCache,
 }
 
+/// The logits that rows draw their next tokens from.
+struct NextLogits {
+    values: Tensor, // [source, d_vocab]
+    /// Which of them each row draws from: the rows of an arm share their prompt's.
+    of_row: Vec<usize>,
+}
+
 /// The torch stream of a run, and how many rows draw from it at each step.
 struct TorchRun {
     stream: TorchStream,
@@ -176,6 +184,34 @@ struct Row {
 }
 
 impl Row {
+    /// Draws the next token; the logits are scratch space afterwards.
+    fn draw(
+        &mut self,
+        logits: &mut [f32],
+        raw: Option<&[u64]>,
+        options: &GenerateOptions,
+    ) -> Result<()> {
+        if !all_finite(logits) {
+            return Err(ErrorKind::NotFinite.into());
+        }
+        let seen: Vec<(u32, u32)> = self.seen.iter().map(|(t, n)| (*t, *n)).collect();
+        let clean = options.losses.then(|| CleanLogits::of(logits, &seen));
+        let chance = match raw {
+            Some(raw) => Chance::Raw(raw),
+            None => Chance::Uniform(self.stream.uniform()),
+        };
+        let token = options
+            .sampling
+            .choose(logits, seen.iter().copied(), chance);
+        if let Some(clean) = clean {
+            self.losses
+                .push(clean.loss(logits, token, &options.sampling));
+        }
+        *self.seen.entry(token).or_default() += 1;
+        self.tokens.push(token);
+        Ok(())
+    }
+
     fn finish(self) -> GeneratedRow {
         GeneratedRow {
             key: self.key,
@@ -247,11 +283,11 @@ impl<'m> Decoder<'m> {
         if self.options.max_new_tokens == 0 && !self.options.losses {
             return Ok(());
         }
-        let mut logits = self.prompts(arms)?; // [row][d_vocab], flat
+        let mut logits = self.prompts(arms)?;
         for step in 0..self.options.max_new_tokens {
             self.model.cancel().check()?;
             let _time = self.model.profile().stage(Stage::Decode);
-            self.sample(&mut logits)?;
+            self.sample(&logits)?;
             for row in self.rows.iter().filter(|row| row.tokens.len() == step + 1) {
                 on_token(row.arm, row.place, row.tokens[step]);
             }
@@ -265,9 +301,9 @@ impl<'m> Decoder<'m> {
 
     /// Runs each arm's prompt once and gives its last logits to all its rows. Arms whose prompts are
     /// equally long go through the model together, each under its own hooks.
-    fn prompts(&mut self, arms: &mut [Arm]) -> Result<Vec<f32>> {
+    fn prompts(&mut self, arms: &mut [Arm]) -> Result<NextLogits> {
         let ranges = self.arm_ranges();
-        let mut last_logits = Vec::with_capacity(self.rows.len() * self.model.config().d_vocab);
+        let mut last_logits = Vec::new();
         let mut rest = ranges.as_slice();
         while let Some((first, _)) = rest.first() {
             let length = arms[*first].prompt.len();
@@ -277,18 +313,24 @@ impl<'m> Decoder<'m> {
                 .take_while(|(arm, _)| arms[*arm].prompt.len() == length)
                 .count();
             let (now, later) = rest.split_at(together);
-            self.prompts_of_one_length(arms, now, &mut last_logits)?;
+            last_logits.push(self.prompts_of_one_length(arms, now)?);
             rest = later;
         }
-        Ok(last_logits)
+        let sources = ranges.into_iter().enumerate();
+        Ok(NextLogits {
+            values: Tensor::cat(&last_logits, 0)?,
+            of_row: sources
+                .flat_map(|(source, (_, rows))| rows.map(move |_| source))
+                .collect(),
+        })
     }
 
+    /// The prompts' last logits, `[prompt, d_vocab]`.
     fn prompts_of_one_length(
         &mut self,
         arms: &mut [Arm],
         ranges: &[(usize, Range<usize>)],
-        last_logits: &mut Vec<f32>,
-    ) -> Result<()> {
+    ) -> Result<Tensor> {
         let (prompts, mut hooks): (Vec<&[u32]>, Vec<Option<&mut Hooks>>) = arms
             .iter_mut()
             .map(|arm| (arm.prompt.as_slice(), Some(&mut arm.hooks)))
@@ -320,25 +362,20 @@ impl<'m> Decoder<'m> {
             .model
             .run_whole(&texts, &mut pass, wanted)?
             .ok_or(ErrorKind::EmptyPromptBatch)?;
-        for (i, (text, (_, rows))) in texts.iter().zip(ranges).enumerate() {
-            let logits = logits.narrow(0, i, 1)?;
-            if self.options.losses {
-                let losses = next_token_losses(&logits, text)?;
+        if self.options.losses {
+            for (i, (text, (_, rows))) in texts.iter().zip(ranges).enumerate() {
+                let losses = next_token_losses(&logits.narrow(0, i, 1)?, text)?;
                 for row in &mut self.rows[rows.clone()] {
                     row.losses.extend_from_slice(&losses);
                 }
             }
-            let last = logits.narrow(1, logits.dim(1)? - 1, 1)?;
-            let last = last.flatten_all()?.to_vec1::<f32>()?;
-            for _ in rows.clone() {
-                last_logits.extend_from_slice(&last);
-            }
         }
-        Ok(())
+        let last = logits.dim(1)? - 1;
+        Ok(logits.narrow(1, last, 1)?.squeeze(1)?)
     }
 
     /// One new position for every row.
-    fn step(&mut self, arms: &mut [Arm]) -> Result<Vec<f32>> {
+    fn step(&mut self, arms: &mut [Arm]) -> Result<NextLogits> {
         let tokens: Vec<u32> = self
             .rows
             .iter()
@@ -361,7 +398,10 @@ impl<'m> Decoder<'m> {
         let logits = self.pass(&tokens, &positions, groups)?;
         self.cache.advance();
         let logits = logits.ok_or(ErrorKind::EmptyPromptBatch)?;
-        Ok(logits.flatten_all()?.to_vec1::<f32>()?)
+        Ok(NextLogits {
+            values: logits.squeeze(1)?,
+            of_row: (0..self.rows.len()).collect(),
+        })
     }
 
     fn pass<'p, 'h>(
@@ -394,39 +434,26 @@ impl<'m> Decoder<'m> {
     }
 
     /// Draws every row's next token.
-    fn sample(&mut self, logits: &mut [f32]) -> Result<()> {
+    fn sample(&mut self, logits: &NextLogits) -> Result<()> {
         let _time = self.model.profile().part(Stage::Decode, Part::Sampling);
         let d_vocab = self.model.config().d_vocab;
         let eos = self.model.tokenizer().eos();
         let raw = self.torch_raw(d_vocab);
         let options = self.options;
-        self.rows
-            .par_iter_mut()
-            .zip(logits.par_chunks_mut(d_vocab))
-            .zip(raw)
-            .filter(|((row, _), _)| !row.finished)
-            .try_for_each(|((row, logits), raw)| {
-                if !all_finite(logits) {
-                    return Err(ErrorKind::NotFinite.into());
-                }
-                let seen: Vec<(u32, u32)> = row.seen.iter().map(|(t, n)| (*t, *n)).collect();
-                let clean = options.losses.then(|| CleanLogits::of(logits, &seen));
-                let chance = match &raw {
-                    Some(raw) => Chance::Raw(raw),
-                    None => Chance::Uniform(row.stream.uniform()),
-                };
-                let token = options
-                    .sampling
-                    .choose(logits, seen.iter().copied(), chance);
-                if let Some(clean) = clean {
-                    row.losses
-                        .push(clean.loss(logits, token, &options.sampling));
-                }
-                *row.seen.entry(token).or_default() += 1;
-                row.tokens.push(token);
-                row.finished = options.stop_at_eos && token == eos;
-                Ok(())
-            })
+        with_values(&logits.values, |values| {
+            self.rows
+                .par_iter_mut()
+                .zip(&logits.of_row)
+                .zip(raw)
+                .filter(|((row, _), _)| !row.finished)
+                .try_for_each_init(Vec::new, |own, ((row, source), raw)| {
+                    own.clear();
+                    own.extend_from_slice(&values[source * d_vocab..][..d_vocab]);
+                    row.draw(own, raw.as_deref(), options)?;
+                    row.finished = options.stop_at_eos && row.tokens.last() == Some(&eos);
+                    Ok(())
+                })
+        })?
     }
 
     /// With `rng: "torch"`, the raw numbers of this step for each row of the batch. A run's stream

@@ -24,6 +24,7 @@ mod model;
 mod norm;
 mod panels;
 mod pass;
+mod product;
 mod random;
 mod sampler;
 mod tokenizer;

@@ -12,6 +12,7 @@ use super::config::Config;
 use super::embed::{Embedding, Unembedding};
 use super::hook_name::{HookName, Site};
 use super::hooks::{Hooks, NamesFilter};
+use super::linear::with_values;
 use super::load::{LoadOptions, Processing};
 use super::pass::{KvUse, Pass};
 use super::tokenizer::Tokenizer;
@@ -381,13 +382,14 @@ pub(super) fn activation_dtype(device: &Device, dtype: DType) -> DType {
 /// `-log_softmax(logits)[next token]` for logits `[1, pos, d_vocab]`: pos - 1 values.
 pub(super) fn next_token_losses(logits: &Tensor, tokens: &[u32]) -> Result<Vec<f32>> {
     let d_vocab = logits.dim(candle_core::D::Minus1)?;
-    let values = logits.flatten_all()?.to_vec1::<f32>()?;
     let next = &tokens[1.min(tokens.len())..];
-    Ok(values
-        .par_chunks(d_vocab)
-        .zip(next)
-        .map(|(row, token)| log_sum_exp(row) - row[*token as usize])
-        .collect())
+    Ok(with_values(logits, |values| {
+        values
+            .par_chunks(d_vocab)
+            .zip(next)
+            .map(|(row, token)| log_sum_exp(row) - row[*token as usize])
+            .collect()
+    })?)
 }
 
 /// The mean in f64, `None` of nothing.

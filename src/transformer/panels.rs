@@ -9,71 +9,15 @@
 //! Values are kept as f32, or as bf16 for half the memory; sums are f32 either way.
 
 use std::cell::Cell;
+use std::marker::PhantomData;
 use std::mem::MaybeUninit;
+use std::ops::Range;
 
-use half::bf16;
 use rayon::prelude::*;
-use rten_simd::ops::{BitOps, IntOps, NumOps};
-use rten_simd::{Isa, Simd, SimdOp};
 
 use super::huge::Huge;
+use super::product::{Ahead, MAX_LANES, PART, Stored, interleave, lanes, most_rows, product};
 use super::vector::gelu;
-
-/// How values are kept.
-pub trait Stored: bytemuck::Pod + Send + Sync {
-    /// How many make up the columns of one input in a panel, for vectors of so many lanes.
-    fn per_input(lanes: usize) -> usize;
-
-    /// Writes the values of two half panels.
-    fn store(low: &[f32], high: &[f32], to: &mut [Self]);
-
-    /// Reads them as two vectors.
-    fn load<I: Isa>(isa: I, from: &[Self]) -> [I::F32; 2];
-}
-
-impl Stored for f32 {
-    fn per_input(lanes: usize) -> usize {
-        2 * lanes
-    }
-
-    fn store(low: &[f32], high: &[f32], to: &mut [Self]) {
-        to[..low.len()].copy_from_slice(low);
-        to[low.len()..].copy_from_slice(high);
-    }
-
-    #[inline(always)]
-    fn load<I: Isa>(isa: I, from: &[Self]) -> [I::F32; 2] {
-        isa.f32().load_many(from)
-    }
-}
-
-/// Two columns that are half a panel apart share a word. A bf16 is the upper half of an f32, so
-/// one is a mask away and the other a shift.
-pub type Bf16Pair = i32;
-
-impl Stored for Bf16Pair {
-    fn per_input(lanes: usize) -> usize {
-        lanes
-    }
-
-    fn store(low: &[f32], high: &[f32], to: &mut [Self]) {
-        let bits = |value: f32| u32::from(bf16::from_f32(value).to_bits());
-        for ((to, low), high) in to.iter_mut().zip(low).zip(high) {
-            *to = (bits(*high) << 16 | bits(*low)).cast_signed();
-        }
-    }
-
-    #[inline(always)]
-    fn load<I: Isa>(isa: I, from: &[Self]) -> [I::F32; 2] {
-        let ints = isa.i32();
-        let words = ints.load(from);
-        let upper = ints.splat(0xffff_0000_u32.cast_signed());
-        [
-            ints.shift_left::<16>(words).reinterpret_cast(),
-            ints.and(words, upper).reinterpret_cast(),
-        ]
-    }
-}
 
 /// A weight `[in, out]`.
 pub struct Panels<T> {
@@ -94,21 +38,12 @@ pub struct Epilogue<'a> {
     pub gelu: bool,
 }
 
-/// The lanes of the widest vectors: AVX-512.
-const MAX_LANES: usize = 16;
-/// Rows that are computed together. Two vectors of sums each, they must fit into the registers: 32
-/// with AVX-512 and NEON, 16 with AVX2.
-const MAX_ROWS: usize = 12;
-const FEW_ROWS: usize = 6;
-/// Inputs that are gone through for all rows before the next: 16 or 32 KB of a panel in f32. Part
-/// of how a sum is rounded, so it is the same for all machines.
-const PART: usize = 256;
-/// How many inputs ahead values are asked for where one block of rows holds them all.
-const AHEAD: usize = 64;
-/// Fewer panels than this are not worth another thread's attention.
-const PANELS_A_TASK: usize = 2;
-/// Sums that are in memory before they go to their places, at most: what caches hold.
-const SUMS: usize = 1 << 20;
+/// Fewer products than this are not worth another thread's attention.
+const PRODUCTS_A_TASK: usize = 1 << 16;
+/// More rows than this are taken in groups, so that the rows stay in the second cache; then several
+/// panels at a time, so that rows that were fetched are used as often.
+const ROWS_A_GROUP: usize = 128;
+const PANELS_A_GROUP: usize = 4;
 
 impl<T: Stored> Panels<T> {
     /// Rearranges a weight; `read(input, output, to)` gives an input's values from an output on.
@@ -158,76 +93,85 @@ impl<T: Stored> Panels<T> {
         // Not zeroed first: that is another walk through memory, on one core.
         let mut out = Vec::with_capacity(size);
         if size > 0 {
-            let out = &mut out.spare_capacity_mut()[..size];
-            if rows == 1 {
-                self.multiply_row(x, epilogue, out);
+            let x = RowBlocks::new(x, self.inputs, self.lanes);
+            let results = Results::new(&mut out.spare_capacity_mut()[..size], self.outputs);
+            let panels = if rows > ROWS_A_GROUP {
+                PANELS_A_GROUP
             } else {
-                self.multiply_rows(x, epilogue, out);
-            }
+                1
+            };
+            let width = panels * 2 * self.lanes;
+            // Not larger than they must be: threads that are disturbed leave their tasks to others.
+            let tasks = (PRODUCTS_A_TASK / (rows * self.inputs * width)).max(1);
+            self.values
+                .as_slice()
+                .par_chunks(panels * self.panel())
+                .enumerate()
+                .with_min_len(tasks)
+                .with_max_len(tasks)
+                .for_each(|(i, panels)| {
+                    for rows in x.groups() {
+                        self.multiply_group(&rows, panels, i * width, epilogue, &results);
+                    }
+                });
         }
-        // SAFETY: both have written every number of `out`: all columns of all rows.
+        // SAFETY: every number was written: all columns, by panels, of all rows, by groups.
         unsafe { out.set_len(size) };
         out
     }
 
-    fn multiply_row(&self, x: &[f32], epilogue: Epilogue, out: &mut [MaybeUninit<f32>]) {
-        let width = 2 * self.lanes;
-        out.par_chunks_mut(width)
-            .zip(self.values.as_slice().par_chunks(self.panel()))
-            .enumerate()
-            .with_min_len(PANELS_A_TASK)
-            .for_each(|(i, (out, values))| {
-                let mut sums = [0.0; 2 * MAX_LANES];
-                for (x, part) in x.chunks(PART).zip(self.parts(values)) {
-                    let ahead = Ahead::of(part, self.lanes, 0, 1);
-                    product(1, x, part, &mut sums[..width], ahead);
+    /// The results of a group of rows in some panels, the first of which begins with `column`.
+    fn multiply_group(
+        &self,
+        rows: &RowGroup,
+        panels: &[T],
+        column: usize,
+        epilogue: Epilogue,
+        results: &Results,
+    ) {
+        let (width, panel, size) = (2 * self.lanes, self.panel(), T::per_input(self.lanes));
+        let count = rows.count();
+        let mut sums = Sums::zeros(panels.len() / panel * count * width); // [panel, row, width]
+        for input in (0..self.inputs).step_by(PART) {
+            let inputs = PART.min(self.inputs - input);
+            let parts = (input * size..panels.len()).step_by(panel);
+            for (start, sums) in parts.zip(sums.0.chunks_mut(count * width)) {
+                let part = &panels[start..start + inputs * size];
+                // What comes after it: the next panel's part, then the first one's next part.
+                let next = match start + panel {
+                    next if next < panels.len() => next,
+                    _ if input + PART < self.inputs => (input + PART) * size,
+                    _ => panels.len(),
+                };
+                let next = panels.as_ptr().wrapping_add(next);
+                // The part is used for all rows while it is in the nearest cache.
+                let blocks = sums.chunks_mut(rows.height * width).zip(rows.blocks());
+                for (block, (sums, x)) in blocks.enumerate() {
+                    let height = sums.len() / width;
+                    let ahead = match rows.blocks().len() {
+                        1 => Ahead::within(part, self.lanes),
+                        blocks => Ahead::share(next, self.lanes, part.len(), (block, blocks)),
+                    };
+                    product(height, &x[input * height..], part, sums, ahead);
                 }
-                epilogue.finish(&mut sums[..width], width, i * width, self.outputs);
-                out.write_copy_of_slice(&sums[..out.len()]);
-            });
-    }
-
-    fn multiply_rows(&self, x: &[f32], epilogue: Epilogue, out: &mut [MaybeUninit<f32>]) {
-        let (width, panel, outputs) = (2 * self.lanes, self.panel(), self.outputs);
-        let rows = x.len() / self.inputs;
-        let blocks = RowBlocks::new(x, self.inputs, self.lanes);
-        // As many panels at a time as their sums fit into the caches.
-        let together = (SUMS / (rows * width)).max(8);
-        let all = self.values.as_slice();
-        let mut sums = Sums::of((all.len() / panel).min(together) * rows * width);
-        for (first, values) in all.chunks(together * panel).enumerate() {
-            let column = first * together * width;
-            sums.0
-                .par_chunks_mut(rows * width)
-                .zip(values.par_chunks(panel))
-                .enumerate()
-                .with_min_len(PANELS_A_TASK)
-                .for_each(|(i, (sums, values))| {
-                    sums.fill(0.0);
-                    // A part of the panel is used for all rows while it is in the nearest cache.
-                    for (first, part) in (0..).step_by(PART).zip(self.parts(values)) {
-                        let sums = sums.chunks_mut(blocks.height * width);
-                        for (block, (sums, x)) in sums.zip(blocks.iter()).enumerate() {
-                            let height = sums.len() / width;
-                            let x = &x[first * height..];
-                            let ahead = Ahead::of(part, self.lanes, block, blocks.count());
-                            product(height, x, part, sums, ahead);
-                        }
-                    }
-                    epilogue.finish(sums, width, column + i * width, outputs);
-                });
-            // sums [panel, row, lane] to out [row, column]
-            let columns = (values.len() / panel * width).min(outputs - column);
-            out.par_chunks_mut(outputs)
-                .enumerate()
-                .with_min_len((1 << 14) / columns)
-                .for_each(|(row, out)| {
-                    let out = &mut out[column..][..columns];
-                    for (panel, out) in out.chunks_mut(width).enumerate() {
-                        let sums = &sums.0[(panel * rows + row) * width..];
-                        out.write_copy_of_slice(&sums[..out.len()]);
-                    }
-                });
+            }
+        }
+        for (i, sums) in sums.0.chunks_mut(count * width).enumerate() {
+            epilogue.finish(
+                sums,
+                rows.rows.start,
+                width,
+                column + i * width,
+                self.outputs,
+            );
+        }
+        for (i, row) in rows.rows.clone().enumerate() {
+            let sums = sums.0[i * width..].chunks(width).step_by(count);
+            for (sums, column) in sums.zip((column..self.outputs).step_by(width)) {
+                let used = width.min(self.outputs - column);
+                // SAFETY: these columns are this task's alone.
+                unsafe { results.write(row, column, &sums[..used]) };
+            }
         }
     }
 
@@ -235,16 +179,12 @@ impl<T: Stored> Panels<T> {
     fn panel(&self) -> usize {
         self.inputs * T::per_input(self.lanes)
     }
-
-    /// A panel's parts, for so many inputs each.
-    fn parts<'a>(&self, panel: &'a [T]) -> impl Iterator<Item = &'a [T]> {
-        panel.chunks(PART * T::per_input(self.lanes))
-    }
 }
 
 impl Epilogue<'_> {
-    /// Does its part for a panel's sums `[row, width]`, the first of which belongs to `column`.
-    fn finish(&self, sums: &mut [f32], width: usize, column: usize, outputs: usize) {
+    /// Does its part for a panel's sums `[row, width]`, the first of which belongs to `row` and
+    /// `column`.
+    fn finish(&self, sums: &mut [f32], row: usize, width: usize, column: usize, outputs: usize) {
         let end = outputs.min(column + width);
         if let Some(bias) = self.bias {
             for sums in sums.chunks_mut(width) {
@@ -252,7 +192,8 @@ impl Epilogue<'_> {
             }
         }
         if let Some(residual) = self.residual {
-            for (sums, residual) in sums.chunks_mut(width).zip(residual.chunks(outputs)) {
+            let residual = residual.chunks(outputs).skip(row);
+            for (sums, residual) in sums.chunks_mut(width).zip(residual) {
                 add(sums, &residual[column..end]);
             }
         }
@@ -267,8 +208,41 @@ fn add(sums: &mut [f32], values: &[f32]) {
         *sum += value;
     }
 }
+/// Where the results of a product go, `[rows, out]`: every task writes some columns of every row.
+struct Results<'a> {
+    start: *mut MaybeUninit<f32>,
+    len: usize,
+    outputs: usize,
+    of: PhantomData<&'a mut [MaybeUninit<f32>]>,
+}
 
-/// Where sums are before they go to their places. The memory serves again for the next product.
+// SAFETY: the memory is borrowed for as long as this lives, and who writes says what to.
+unsafe impl Sync for Results<'_> {}
+
+impl<'a> Results<'a> {
+    fn new(out: &'a mut [MaybeUninit<f32>], outputs: usize) -> Self {
+        Self {
+            start: out.as_mut_ptr(),
+            len: out.len(),
+            outputs,
+            of: PhantomData,
+        }
+    }
+
+    /// Some columns of a row.
+    ///
+    /// # Safety
+    /// No other thread writes these columns of the row.
+    unsafe fn write(&self, row: usize, column: usize, values: &[f32]) {
+        let at = row * self.outputs + column;
+        assert!(at + values.len() <= self.len);
+        // SAFETY: inside the memory, as just asserted, and nobody else's, as the caller says.
+        let to = unsafe { std::slice::from_raw_parts_mut(self.start.add(at), values.len()) };
+        to.write_copy_of_slice(values);
+    }
+}
+
+/// Where a task's sums are until they are complete. The memory serves again for the next task.
 struct Sums(Vec<f32>);
 
 thread_local! {
@@ -276,9 +250,9 @@ thread_local! {
 }
 
 impl Sums {
-    /// So many numbers, whatever they are.
-    fn of(len: usize) -> Self {
+    fn zeros(len: usize) -> Self {
         let mut sums = LAST_SUMS.take();
+        sums.clear();
         sums.resize(len, 0.0);
         Self(sums)
     }
@@ -293,6 +267,7 @@ impl Drop for Sums {
 /// The rows of a product in blocks of one height, only the last may be lower: `[block, in, row]`.
 struct RowBlocks {
     values: Vec<f32>,
+    rows: usize,
     height: usize,
     inputs: usize,
 }
@@ -305,155 +280,48 @@ impl RowBlocks {
         values
             .par_chunks_mut(height * inputs)
             .zip(x.par_chunks(height * inputs))
-            .with_min_len(4)
+            .with_min_len(PRODUCTS_A_TASK.div_ceil(height * inputs))
             .for_each(|(values, x)| interleave(x.chunks(inputs), x.len() / inputs, values));
         Self {
             values,
+            rows,
             height,
             inputs,
         }
     }
 
-    fn iter(&self) -> impl Iterator<Item = &[f32]> {
-        self.values.chunks(self.height * self.inputs)
-    }
-
-    fn count(&self) -> usize {
-        self.values.len().div_ceil(self.height * self.inputs)
+    /// The rows in groups of about one size.
+    fn groups(&self) -> impl Iterator<Item = RowGroup<'_>> {
+        let most = ROWS_A_GROUP / self.height;
+        let blocks = self.rows.div_ceil(self.height);
+        let rows = blocks.div_ceil(blocks.div_ceil(most)) * self.height;
+        (0..self.rows).step_by(rows).map(move |first| {
+            let rows = first..self.rows.min(first + rows);
+            RowGroup {
+                values: &self.values[rows.start * self.inputs..rows.end * self.inputs],
+                block: self.height * self.inputs,
+                height: self.height,
+                rows,
+            }
+        })
     }
 }
 
-/// How many rows a block may have.
-pub fn most_rows(lanes: usize) -> usize {
-    if lanes == MAX_LANES {
-        MAX_ROWS
-    } else {
-        FEW_ROWS
-    }
-}
-
-/// Lays rows `[row, in]` out as `[in, height]`, which is how products read a block of rows, and how
-/// rows become the columns of a panel.
-pub fn interleave<'a>(
-    rows: impl Iterator<Item = &'a [f32]> + Clone,
+/// Some blocks of rows.
+struct RowGroup<'a> {
+    rows: Range<usize>,
     height: usize,
-    to: &mut [f32],
-) {
-    // So much of the rows at a time that what is written stays in the nearest cache.
-    for (i, to) in to.chunks_mut(PART * height).enumerate() {
-        for (row, values) in rows.clone().enumerate() {
-            let values = &values[i * PART..];
-            for (to, value) in to.chunks_exact_mut(height).zip(values) {
-                to[row] = *value;
-            }
-        }
-    }
+    values: &'a [f32], // [block, in, row]
+    /// How many values a block has.
+    block: usize,
 }
 
-/// The memory that a product asks for while it calculates, so that it is there when its turn comes.
-#[derive(Clone, Copy)]
-pub struct Ahead {
-    from: *const f32,
-    /// Bytes for each input of the product.
-    step: usize,
-}
-
-impl Ahead {
-    /// While several blocks of rows use a part of a panel one after the other, each asks for its
-    /// share of the part after it: memory then works all the time and not only for the first of
-    /// them. A block that is alone asks a little ahead of where it reads.
-    fn of<T: Stored>(part: &[T], lanes: usize, block: usize, blocks: usize) -> Self {
-        let size = size_of::<T>() * T::per_input(lanes);
-        let from = if blocks == 1 {
-            part.as_ptr().wrapping_byte_add(AHEAD * size)
-        } else {
-            let share = size_of_val(part) / blocks;
-            part.as_ptr_range().end.wrapping_byte_add(block * share)
-        };
-        Self {
-            from: from.cast(),
-            step: size / blocks,
-        }
+impl<'a> RowGroup<'a> {
+    fn count(&self) -> usize {
+        self.rows.len()
     }
 
-    /// For values that are in the nearest cache already.
-    pub fn nothing(near: &[f32]) -> Self {
-        Self {
-            from: near.as_ptr(),
-            step: 0,
-        }
-    }
-}
-
-/// out `[height, 2 * lanes]` += x `[in, height]` times a part of a panel `[in, per_input]`, or as
-/// much of x as the part has inputs.
-pub fn product<T: Stored>(height: usize, x: &[f32], values: &[T], out: &mut [f32], ahead: Ahead) {
-    macro_rules! heights {
-        ($($height:literal)*) => {
-            match height {
-                $($height => Product::<T, $height> { x, values, out, ahead }.dispatch(),)*
-                _ => unreachable!("blocks have 1 to 12 rows"),
-            }
-        };
-    }
-    heights!(1 2 3 4 5 6 7 8 9 10 11 12);
-}
-
-struct Product<'a, T, const HEIGHT: usize> {
-    x: &'a [f32],
-    values: &'a [T],
-    out: &'a mut [f32],
-    ahead: Ahead,
-}
-
-impl<T: Stored, const HEIGHT: usize> SimdOp for Product<'_, T, HEIGHT> {
-    type Output = ();
-
-    #[inline(always)]
-    fn eval<I: Isa>(self, isa: I) {
-        let floats = isa.f32();
-        let lanes = floats.len();
-        let mut sums = [[floats.zero(); 2]; HEIGHT];
-        let mut next = self.ahead.from;
-        let (columns, _) = self.x.as_chunks::<HEIGHT>();
-        let values = self.values.chunks_exact(T::per_input(lanes));
-        for (x, values) in columns.iter().zip(values) {
-            // Only a hint, and allowed to point behind the end.
-            floats.prefetch(next);
-            if self.ahead.step > LINE {
-                floats.prefetch(next.wrapping_byte_add(LINE));
-            }
-            next = next.wrapping_byte_add(self.ahead.step);
-            let [low, high] = T::load(isa, values);
-            for (sums, x) in sums.iter_mut().zip(x) {
-                let x = floats.splat(*x);
-                sums[0] = floats.mul_add(x, low, sums[0]);
-                sums[1] = floats.mul_add(x, high, sums[1]);
-            }
-        }
-        for (out, sums) in self.out.chunks_exact_mut(2 * lanes).zip(sums) {
-            let (low, high) = out.split_at_mut(lanes);
-            floats.store(floats.add(floats.load(low), sums[0]), low);
-            floats.store(floats.add(floats.load(high), sums[1]), high);
-        }
-    }
-}
-
-/// What a processor loads at once, in bytes.
-const LINE: usize = 64;
-
-/// How many lanes this machine's vectors of f32 have.
-pub fn lanes() -> usize {
-    Lanes.dispatch()
-}
-
-struct Lanes;
-
-impl SimdOp for Lanes {
-    type Output = usize;
-
-    #[inline(always)]
-    fn eval<I: Isa>(self, isa: I) -> usize {
-        isa.f32().len()
+    fn blocks(&self) -> std::slice::Chunks<'a, f32> {
+        self.values.chunks(self.block)
     }
 }
