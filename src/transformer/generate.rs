@@ -10,6 +10,7 @@ use std::ops::Range;
 use candle_core::Tensor;
 use rayon::prelude::*;
 
+use super::awake::awake;
 use super::hooks::{Hooks, Phase};
 use super::kv_cache::KvCache;
 use super::linear::with_values;
@@ -280,21 +281,27 @@ impl<'m> Decoder<'m> {
     }
 
     fn run(&mut self, arms: &mut [Arm], on_token: &mut OnToken) -> Result<()> {
-        if self.options.max_new_tokens == 0 && !self.options.losses {
+        if self.options.max_new_tokens == 0 {
+            if self.options.losses {
+                self.prompts(arms)?;
+            }
             return Ok(());
         }
-        let mut logits = self.prompts(arms)?;
         for step in 0..self.options.max_new_tokens {
             self.model.cancel().check()?;
-            let _time = self.model.profile().stage(Stage::Decode);
-            self.sample(&logits)?;
+            awake(|| {
+                let logits = match step {
+                    0 => self.prompts(arms)?,
+                    _ => self.step(arms)?,
+                };
+                self.sample(&logits)
+            })?;
             for row in self.rows.iter().filter(|row| row.tokens.len() == step + 1) {
                 on_token(row.arm, row.place, row.tokens[step]);
             }
-            if step + 1 == self.options.max_new_tokens || self.rows.iter().all(|row| row.finished) {
+            if self.rows.iter().all(|row| row.finished) {
                 break;
             }
-            logits = self.step(arms)?;
         }
         Ok(())
     }
@@ -376,6 +383,7 @@ impl<'m> Decoder<'m> {
 
     /// One new position for every row.
     fn step(&mut self, arms: &mut [Arm]) -> Result<NextLogits> {
+        let _time = self.model.profile().stage(Stage::Decode);
         let tokens: Vec<u32> = self
             .rows
             .iter()
@@ -435,7 +443,11 @@ impl<'m> Decoder<'m> {
 
     /// Draws every row's next token.
     fn sample(&mut self, logits: &NextLogits) -> Result<()> {
-        let _time = self.model.profile().part(Stage::Decode, Part::Sampling);
+        let profile = self.model.profile();
+        let _time = (
+            profile.stage(Stage::Decode),
+            profile.part(Stage::Decode, Part::Sampling),
+        );
         let d_vocab = self.model.config().d_vocab;
         let eos = self.model.tokenizer().eos();
         let raw = self.torch_raw(d_vocab);

@@ -5,6 +5,7 @@
 
 mod activation_cache;
 mod attention;
+mod awake;
 mod block;
 mod checkpoint;
 mod config;

@@ -7,6 +7,7 @@ use candle_core::{DType, Device, Tensor};
 use rayon::prelude::*;
 
 use super::activation_cache::ActivationCache;
+use super::awake::awake;
 use super::block::Block;
 use super::config::Config;
 use super::embed::{Embedding, Unembedding};
@@ -325,8 +326,7 @@ impl HookedTransformer {
         pass: &mut Pass,
         logits: LogitsAt,
     ) -> Result<Option<Tensor>> {
-        // Within the thread pool, the pass's many short parallel parts find its threads awake.
-        rayon::scope(|_| self.run_here(batch, tokens, positions, pass, logits))
+        awake(|| self.run_here(batch, tokens, positions, pass, logits))
     }
 
     fn run_here(
