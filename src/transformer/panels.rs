@@ -44,6 +44,8 @@ const PRODUCTS_A_TASK: usize = 1 << 16;
 /// panels at a time, so that rows that were fetched are used as often.
 const ROWS_A_GROUP: usize = 128;
 const PANELS_A_GROUP: usize = 4;
+/// A row of a panel has a multiple of so many values.
+const FEW: usize = 8;
 
 impl<T: Stored> Panels<T> {
     /// Rearranges a weight; `read(input, output, to)` gives an input's values from an output on.
@@ -204,7 +206,15 @@ impl Epilogue<'_> {
 }
 
 fn add(sums: &mut [f32], values: &[f32]) {
-    for (sum, value) in sums.iter_mut().zip(values) {
+    // Rows of a panel are too short for the compiler's own vectors to begin.
+    let (parts, _) = sums.as_chunks_mut::<FEW>();
+    let (value_parts, rest) = values.as_chunks::<FEW>();
+    for (sums, values) in parts.iter_mut().zip(value_parts) {
+        for (sum, value) in sums.iter_mut().zip(values) {
+            *sum += value;
+        }
+    }
+    for (sum, value) in sums[values.len() - rest.len()..].iter_mut().zip(rest) {
         *sum += value;
     }
 }
@@ -238,7 +248,13 @@ impl<'a> Results<'a> {
         assert!(at + values.len() <= self.len);
         // SAFETY: inside the memory, as just asserted, and nobody else's, as the caller says.
         let to = unsafe { std::slice::from_raw_parts_mut(self.start.add(at), values.len()) };
-        to.write_copy_of_slice(values);
+        // A call that copies any number takes longer than to copy the few of a panel's row.
+        let (parts, rest) = to.as_chunks_mut::<FEW>();
+        let (value_parts, value_rest) = values.as_chunks::<FEW>();
+        for (to, values) in parts.iter_mut().zip(value_parts) {
+            *to = values.map(MaybeUninit::new);
+        }
+        rest.write_copy_of_slice(value_rest);
     }
 }
 
