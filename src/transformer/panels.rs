@@ -104,16 +104,16 @@ impl<T: Stored> Panels<T> {
             };
             let width = panels * 2 * self.lanes;
             // Not larger than they must be: threads that are disturbed leave their tasks to others.
-            let tasks = (PRODUCTS_A_TASK / (rows * self.inputs * width)).max(1);
+            let least = (PRODUCTS_A_TASK / (rows * self.inputs * width)).max(1);
             self.values
                 .as_slice()
                 .par_chunks(panels * self.panel())
                 .enumerate()
-                .with_min_len(tasks)
-                .with_max_len(tasks)
+                .with_min_len(least)
+                .with_max_len(least)
                 .for_each(|(i, panels)| {
-                    for rows in x.groups() {
-                        self.multiply_group(&rows, panels, i * width, epilogue, &results);
+                    for group in x.groups() {
+                        self.multiply_group(&group, panels, i * width, epilogue, &results);
                     }
                 });
         }
@@ -125,14 +125,14 @@ impl<T: Stored> Panels<T> {
     /// The results of a group of rows in some panels, the first of which begins with `column`.
     fn multiply_group(
         &self,
-        rows: &RowGroup,
+        group: &RowGroup,
         panels: &[T],
         column: usize,
         epilogue: Epilogue,
         results: &Results,
     ) {
         let (width, panel, size) = (2 * self.lanes, self.panel(), T::per_input(self.lanes));
-        let count = rows.count();
+        let count = group.rows.len();
         let mut sums = Sums::zeros(panels.len() / panel * count * width); // [panel, row, width]
         for input in (0..self.inputs).step_by(PART) {
             let inputs = PART.min(self.inputs - input);
@@ -147,10 +147,10 @@ impl<T: Stored> Panels<T> {
                 };
                 let next = panels.as_ptr().wrapping_add(next);
                 // The part is used for all rows while it is in the nearest cache.
-                let blocks = sums.chunks_mut(rows.height * width).zip(rows.blocks());
+                let blocks = sums.chunks_mut(group.height * width).zip(group.blocks());
                 for (block, (sums, x)) in blocks.enumerate() {
                     let height = sums.len() / width;
-                    let ahead = match rows.blocks().len() {
+                    let ahead = match group.blocks().len() {
                         1 => Ahead::within(part, self.lanes),
                         blocks => Ahead::share(next, self.lanes, part.len(), (block, blocks)),
                     };
@@ -161,13 +161,13 @@ impl<T: Stored> Panels<T> {
         for (i, sums) in sums.0.chunks_mut(count * width).enumerate() {
             epilogue.finish(
                 sums,
-                rows.rows.start,
+                group.rows.start,
                 width,
                 column + i * width,
                 self.outputs,
             );
         }
-        for (i, row) in rows.rows.clone().enumerate() {
+        for (i, row) in group.rows.clone().enumerate() {
             let sums = sums.0[i * width..].chunks(width).step_by(count);
             for (sums, column) in sums.zip((column..self.outputs).step_by(width)) {
                 let used = width.min(self.outputs - column);
@@ -333,10 +333,6 @@ struct RowGroup<'a> {
 }
 
 impl<'a> RowGroup<'a> {
-    fn count(&self) -> usize {
-        self.rows.len()
-    }
-
     fn blocks(&self) -> std::slice::Chunks<'a, f32> {
         self.values.chunks(self.block)
     }
