@@ -1,12 +1,14 @@
 //! One block: attention and MLP, each reading a norm of the residual stream and adding to it.
 
-use candle_core::Tensor;
+use candle_core::{CpuStorage, CustomOp1, Layout, Shape, Tensor};
+use rayon::prelude::*;
 
 use super::attention::Attention;
 use super::hook_name::{HookName, Site};
-use super::linear::Linear;
+use super::linear::{Linear, contiguous};
 use super::norm::LayerNorm;
 use super::pass::Pass;
+use super::vector::gelu;
 use crate::error::Result;
 use crate::profile::Part;
 
@@ -80,7 +82,7 @@ impl Mlp {
             let time = pass.clock(Part::Linear);
             let pre = self.input.forward(x)?;
             drop(time);
-            pass.at(name(Site::MlpPre), pre)?.gelu()?
+            activate(&pass.at(name(Site::MlpPre), pre)?)?
         } else {
             let _time = pass.clock(Part::Linear);
             self.input.forward_gelu(x)?
@@ -94,5 +96,32 @@ impl Mlp {
         drop(time);
         let out = pass.at(name(Site::MlpOut), out)?;
         Ok((residual + out)?)
+    }
+}
+
+/// The activation function by itself, for when a hook has seen what goes into it.
+fn activate(pre: &Tensor) -> Result<Tensor> {
+    if pre.device().is_cpu() {
+        Ok(pre.contiguous()?.apply_op1_no_bwd(&Gelu)?)
+    } else {
+        Ok(pre.gelu()?)
+    }
+}
+
+/// The same gelu that linear maps take of their results.
+struct Gelu;
+
+/// So many values are worth another thread's attention.
+const VALUES_A_TASK: usize = 1 << 13;
+
+impl CustomOp1 for Gelu {
+    fn name(&self) -> &'static str {
+        "gelu"
+    }
+
+    fn cpu_fwd(&self, x: &CpuStorage, layout: &Layout) -> candle_core::Result<(CpuStorage, Shape)> {
+        let mut out = contiguous(x, layout)?.to_vec();
+        out.par_chunks_mut(VALUES_A_TASK).for_each(gelu);
+        Ok((CpuStorage::F32(out), layout.shape().clone()))
     }
 }
