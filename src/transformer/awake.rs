@@ -6,9 +6,8 @@
 //! idle threads go on asking for work.
 
 use std::cell::Cell;
-use std::sync::Arc;
-use std::sync::LazyLock;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
 use rayon::Yield;
@@ -38,25 +37,29 @@ pub fn awake<R: Send>(pass: impl FnOnce() -> R + Send) -> R {
 }
 
 /// While this lives, a pass is under way on this thread of the pool.
-struct Running(Arc<AtomicBool>);
+struct Running {
+    done: Arc<AtomicBool>,
+    /// Whether the thread had a pass before: one that waits may be given another.
+    before: bool,
+}
 
 impl Running {
     fn start() -> Self {
-        IN_PASS.set(true);
+        let before = IN_PASS.replace(true);
         let done = Arc::new(AtomicBool::new(false));
         // More threads than processors would only take them from each other.
         if (2..=*PARALLEL).contains(&rayon::current_num_threads()) {
             let done = done.clone();
             rayon::spawn_broadcast(move |_| stay_awake(&done));
         }
-        Self(done)
+        Self { done, before }
     }
 }
 
 impl Drop for Running {
     fn drop(&mut self) {
-        IN_PASS.set(false);
-        self.0.store(true, Ordering::Release);
+        IN_PASS.set(self.before);
+        self.done.store(true, Ordering::Release);
     }
 }
 
@@ -109,9 +112,22 @@ mod tests {
     }
 
     #[test]
+    fn a_pass_that_waits_is_under_way_after_another_on_its_thread() {
+        let outer = Running::start();
+        drop(Running::start());
+        assert!(IN_PASS.get());
+        drop(outer);
+        assert!(!IN_PASS.get());
+    }
+
+    #[test]
     fn a_panic_ends_the_pass() {
-        assert!(std::panic::catch_unwind(|| awake(|| panic!("on purpose"))).is_err());
-        let on_all = rayon::broadcast(|_| IN_PASS.get());
+        // A pool of its own: other tests have passes under way.
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(2).build();
+        let pool = pool.unwrap();
+        let pass = || pool.install(|| awake(|| panic!("on purpose")));
+        assert!(std::panic::catch_unwind(std::panic::AssertUnwindSafe(pass)).is_err());
+        let on_all = pool.broadcast(|_| IN_PASS.get());
         assert!(on_all.iter().all(|in_pass| !in_pass));
     }
 }

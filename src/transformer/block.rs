@@ -1,13 +1,13 @@
 //! One block: attention and MLP, each reading a norm of the residual stream and adding to it.
 
-use candle_core::{CpuStorage, CustomOp1, Layout, Shape, Tensor};
-use rayon::prelude::*;
+use candle_core::Tensor;
 
 use super::attention::Attention;
 use super::hook_name::{HookName, Site};
-use super::linear::{Linear, contiguous};
+use super::linear::Linear;
 use super::norm::LayerNorm;
 use super::pass::Pass;
+use super::values::map_parts;
 use super::vector::gelu;
 use crate::error::Result;
 use crate::profile::Part;
@@ -101,27 +101,13 @@ impl Mlp {
 
 /// The activation function by itself, for when a hook has seen what goes into it.
 fn activate(pre: &Tensor) -> Result<Tensor> {
-    if pre.device().is_cpu() {
-        Ok(pre.contiguous()?.apply_op1_no_bwd(&Gelu)?)
+    Ok(if pre.device().is_cpu() {
+        // The same that linear maps take of their results.
+        map_parts(pre, "gelu", VALUES_A_PART, gelu)?
     } else {
-        Ok(pre.gelu()?)
-    }
+        pre.gelu()?
+    })
 }
 
-/// The same gelu that linear maps take of their results.
-struct Gelu;
-
-/// So many values are worth another thread's attention.
-const VALUES_A_TASK: usize = 1 << 13;
-
-impl CustomOp1 for Gelu {
-    fn name(&self) -> &'static str {
-        "gelu"
-    }
-
-    fn cpu_fwd(&self, x: &CpuStorage, layout: &Layout) -> candle_core::Result<(CpuStorage, Shape)> {
-        let mut out = contiguous(x, layout)?.to_vec();
-        out.par_chunks_mut(VALUES_A_TASK).for_each(gelu);
-        Ok((CpuStorage::F32(out), layout.shape().clone()))
-    }
-}
+/// What fits into the nearest cache.
+const VALUES_A_PART: usize = 1 << 12;

@@ -13,12 +13,12 @@ use rayon::prelude::*;
 use super::awake::awake;
 use super::hooks::{Hooks, Phase};
 use super::kv_cache::KvCache;
-use super::linear::with_values;
 use super::memory;
 use super::model::{HookedTransformer, LogitsAt, next_token_losses};
 use super::pass::{Group, KvUse, Pass};
 use super::random::{Rng, RowStream, TorchStream};
 use super::sampler::{Chance, Sampling};
+use super::values::with_values;
 use super::vector::{all_finite, log_sum_exp};
 use crate::error::{ErrorKind, Result};
 use crate::profile::{Part, Stage};
@@ -185,13 +185,13 @@ struct Row {
 }
 
 impl Row {
-    /// Draws the next token; the logits are scratch space afterwards.
+    /// Draws and gives the next token; the logits are scratch space afterwards.
     fn draw(
         &mut self,
         logits: &mut [f32],
         raw: Option<&[u64]>,
         options: &GenerateOptions,
-    ) -> Result<()> {
+    ) -> Result<u32> {
         if !all_finite(logits) {
             return Err(ErrorKind::NotFinite.into());
         }
@@ -210,7 +210,7 @@ impl Row {
         }
         *self.seen.entry(token).or_default() += 1;
         self.tokens.push(token);
-        Ok(())
+        Ok(token)
     }
 
     fn finish(self) -> GeneratedRow {
@@ -461,8 +461,8 @@ impl<'m> Decoder<'m> {
                 .try_for_each_init(Vec::new, |own, ((row, source), raw)| {
                     own.clear();
                     own.extend_from_slice(&values[source * d_vocab..][..d_vocab]);
-                    row.draw(own, raw.as_deref(), options)?;
-                    row.finished = options.stop_at_eos && row.tokens.last() == Some(&eos);
+                    let token = row.draw(own, raw.as_deref(), options)?;
+                    row.finished = options.stop_at_eos && token == eos;
                     Ok(())
                 })
         })?

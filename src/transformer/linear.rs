@@ -5,13 +5,12 @@
 //! than one that packs on each call, most of all for the few rows of a decoding step. On other
 //! devices the weight is an ordinary candle tensor.
 
-use candle_core::{
-    CpuStorage, CustomOp1, CustomOp2, DType, Device, Layout, Shape, Storage, Tensor,
-};
+use candle_core::{CpuStorage, CustomOp1, CustomOp2, DType, Device, Layout, Shape, Tensor};
 
 use super::checkpoint::Values;
 use super::panels::{Epilogue, Panels};
 use super::product::Bf16Pair;
+use super::values::contiguous;
 use crate::error::Result;
 
 /// A linear map from `in_features` to `out_features`.
@@ -266,30 +265,6 @@ impl CustomOp2 for PackedProduct<'_> {
         residual_layout: &Layout,
     ) -> candle_core::Result<(CpuStorage, Shape)> {
         self.run(x, layout, Some(contiguous(residual, residual_layout)?))
-    }
-}
-
-/// The values of a contiguous f32 tensor.
-pub(super) fn contiguous<'a>(
-    storage: &'a CpuStorage,
-    layout: &Layout,
-) -> candle_core::Result<&'a [f32]> {
-    match layout.contiguous_offsets() {
-        Some((start, end)) => Ok(&storage.as_slice::<f32>()?[start..end]),
-        None => candle_core::bail!("a contiguous tensor was expected"),
-    }
-}
-
-/// Calls with the values of an f32 tensor, which are copied only if they have gaps or are elsewhere.
-pub(super) fn with_values<R>(
-    tensor: &Tensor,
-    f: impl FnOnce(&[f32]) -> R,
-) -> candle_core::Result<R> {
-    let tensor = tensor.to_device(&Device::Cpu)?.contiguous()?;
-    let (storage, layout) = tensor.storage_and_layout();
-    match &*storage {
-        Storage::Cpu(storage) => Ok(f(contiguous(storage, layout)?)),
-        _ => candle_core::bail!("a tensor on the CPU was expected"),
     }
 }
 

@@ -29,6 +29,7 @@ mod product;
 mod random;
 mod sampler;
 mod tokenizer;
+mod values;
 mod vector;
 
 pub use activation_cache::ActivationCache;

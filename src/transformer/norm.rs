@@ -1,11 +1,10 @@
 //! LayerNorm: each position's activation minus its mean, divided by its scale.
 
-use candle_core::{CpuStorage, CustomOp1, D, Layout, Shape, Tensor};
-use rayon::prelude::*;
+use candle_core::{D, Tensor};
 
 use super::hook_name::{HookName, Site};
-use super::linear::contiguous;
 use super::pass::Pass;
+use super::values::map_parts;
 use super::vector::normalize;
 use crate::error::Result;
 use crate::profile::Part;
@@ -40,8 +39,10 @@ impl LayerNorm {
     pub fn forward(&self, x: &Tensor, pass: &mut Pass) -> Result<Tensor> {
         let time = pass.clock(Part::Norm);
         let normalized = if x.device().is_cpu() && !pass.wants(self.scale_name) {
-            x.contiguous()?.apply_op1_no_bwd(&FusedNorm {
-                eps: self.eps as f32,
+            // All of the norm in one walk over each row.
+            let eps = self.eps as f32;
+            map_parts(x, "layer-norm", x.dim(D::Minus1)?, |row| {
+                normalize(row, eps)
             })?
         } else {
             let centered = x.broadcast_sub(&x.mean_keepdim(D::Minus1)?)?;
@@ -56,29 +57,5 @@ impl LayerNorm {
         };
         drop(time);
         pass.at(self.normalized_name, normalized)
-    }
-}
-
-/// All of the norm in one walk over each row.
-struct FusedNorm {
-    eps: f32,
-}
-
-impl CustomOp1 for FusedNorm {
-    fn name(&self) -> &'static str {
-        "layer-norm"
-    }
-
-    fn cpu_fwd(&self, x: &CpuStorage, layout: &Layout) -> candle_core::Result<(CpuStorage, Shape)> {
-        let width = *layout.dims().last().unwrap_or(&1);
-        let mut out = contiguous(x, layout)?.to_vec();
-        let norm = |row: &mut [f32]| normalize(row, self.eps);
-        // A few rows are done before another thread would have woken up.
-        if out.len() < 1 << 15 {
-            out.chunks_mut(width).for_each(norm);
-        } else {
-            out.par_chunks_mut(width).for_each(norm);
-        }
-        Ok((CpuStorage::F32(out), layout.shape().clone()))
     }
 }

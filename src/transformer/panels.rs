@@ -133,6 +133,7 @@ impl<T: Stored> Panels<T> {
     ) {
         let (width, panel, size) = (2 * self.lanes, self.panel(), T::per_input(self.lanes));
         let count = group.rows.len();
+        let blocks = group.blocks().len();
         let mut sums = Sums::zeros(panels.len() / panel * count * width); // [panel, row, width]
         for input in (0..self.inputs).step_by(PART) {
             let inputs = PART.min(self.inputs - input);
@@ -147,12 +148,12 @@ impl<T: Stored> Panels<T> {
                 };
                 let next = panels.as_ptr().wrapping_add(next);
                 // The part is used for all rows while it is in the nearest cache.
-                let blocks = sums.chunks_mut(group.height * width).zip(group.blocks());
-                for (block, (sums, x)) in blocks.enumerate() {
+                let sums = sums.chunks_mut(group.height * width);
+                for (block, (sums, x)) in sums.zip(group.blocks()).enumerate() {
                     let height = sums.len() / width;
-                    let ahead = match group.blocks().len() {
+                    let ahead = match blocks {
                         1 => Ahead::within(part, self.lanes),
-                        blocks => Ahead::share(next, self.lanes, part.len(), (block, blocks)),
+                        _ => Ahead::share(next, self.lanes, part.len(), (block, blocks)),
                     };
                     product(height, &x[input * height..], part, sums, ahead);
                 }
@@ -218,6 +219,7 @@ fn add(sums: &mut [f32], values: &[f32]) {
         *sum += value;
     }
 }
+
 /// Where the results of a product go, `[rows, out]`: every task writes some columns of every row.
 struct Results<'a> {
     start: *mut MaybeUninit<f32>,
