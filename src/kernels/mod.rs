@@ -1,0 +1,20 @@
+//! What computes: the operations of a pass behind the [`Backend`] trait, as fast CPU kernels over
+//! packed weights and as plain candle operations. Nothing here knows of layers, hooks or files.
+
+mod backend;
+mod candle;
+pub(crate) mod cpu;
+mod device;
+mod matrix;
+mod values;
+
+pub(crate) use backend::{After, AttentionShape, Backend, Linear, open};
+pub use backend::{Activation, KernelChoice, Norm, NormKind};
+pub(crate) use candle::{heads_of, hide_columns, norm_parts};
+pub(crate) use cpu::reductions;
+pub(crate) use cpu::workers::run as run_pass;
+pub use cpu::workers::{STACK_SIZE, set_threads};
+pub use device::{DeviceChoice, device_name, parse_dtype};
+pub use matrix::Order;
+pub(crate) use matrix::WeightMatrix;
+pub(crate) use values::with_values;

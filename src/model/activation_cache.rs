@@ -1,0 +1,56 @@
+//! The activations that a pass left behind, by hook name.
+
+use std::collections::HashMap;
+
+use candle_core::Tensor;
+
+use super::hook_name::HookName;
+use crate::error::{Error, Result};
+
+/// What `run_with_cache` gives back.
+#[derive(Clone)]
+pub struct ActivationCache {
+    /// `[1, pos, d_vocab]`
+    pub logits: Tensor,
+    /// In the order in which the pass reached them.
+    names: Vec<HookName>,
+    activations: HashMap<HookName, Tensor>,
+}
+
+impl ActivationCache {
+    pub(super) fn new(logits: Tensor, recorded: Vec<(HookName, Tensor)>) -> Self {
+        Self {
+            logits,
+            names: recorded.iter().map(|(name, _)| *name).collect(),
+            activations: recorded.into_iter().collect(),
+        }
+    }
+
+    /// The activation at a hook point, in that point's documented shape with a batch of 1.
+    pub fn get(&self, name: HookName) -> Result<&Tensor> {
+        self.activations.get(&name).ok_or_else(|| {
+            let known: Vec<String> = self.names.iter().map(HookName::to_string).collect();
+            Error::other(format!("the cache holds no `{name}`")).hint(match known.len() {
+                0 => "it is empty: no name was asked for".into(),
+                1..=6 => format!("it holds {}", known.join(", ")),
+                n => format!("it holds {n} others: cache.names() lists them"),
+            })
+            .hint(if name.site.on_request() {
+                "hook_result is large and must be named: run_with_cache(text, \"blocks.0.attn.hook_result\")"
+            } else {
+                "name it in run_with_cache(text, names), or give no names to keep everything"
+            })
+        })
+    }
+
+    /// The hook points that were recorded, in the order of the pass.
+    pub fn names(&self) -> &[HookName] {
+        &self.names
+    }
+}
+
+impl std::fmt::Debug for ActivationCache {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "ActivationCache with {} activations", self.names.len())
+    }
+}

@@ -1,0 +1,102 @@
+//! A model's architecture: the sizes and choices that decide its layers, hook points, tensors and
+//! processing. A family's file reads them from `config.json`; every field is read by the pass.
+
+use crate::kernels::{Activation, Norm};
+
+/// The architecture of one model, in TransformerLens' names.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Arch {
+    /// The family's name, for people: "GPT-2".
+    pub family: &'static str,
+    /// Blocks.
+    pub n_layers: usize,
+    /// The width of the residual stream.
+    pub d_model: usize,
+    /// Query heads in a block.
+    pub n_heads: usize,
+    /// Heads of keys and values in a block; each serves `n_heads / n_key_value_heads` query heads.
+    pub n_key_value_heads: usize,
+    /// The width of a head.
+    pub d_head: usize,
+    /// The width of the MLP.
+    pub d_mlp: usize,
+    /// The longest sequence, in tokens.
+    pub n_ctx: usize,
+    /// Tokens in the embedding.
+    pub d_vocab: usize,
+    /// The norm before each part of a block and before the unembedding.
+    pub norm: Norm,
+    /// How the model knows where a token stands.
+    pub positions: Positions,
+    /// What an MLP consists of.
+    pub mlp: MlpKind,
+    /// The MLP's activation function.
+    pub activation: Activation,
+    /// Whether attention and MLP of a block both read the residual stream before the block, so that
+    /// there is no `hook_resid_mid`.
+    pub parallel: bool,
+    /// Whether the attention scores of layer l are also divided by l + 1, as
+    /// `scale_attn_by_inverse_layer_idx` asks.
+    pub scores_by_inverse_layer: bool,
+    /// The id that starts every text.
+    pub bos_token: u32,
+    /// The id that ends a generation.
+    pub eos_token: u32,
+}
+
+/// How a model knows where a token stands.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Positions {
+    /// One learned vector for each position, added to the token's embedding.
+    Learned,
+    /// Queries and keys are rotated by angles that grow with the position.
+    Rotary {
+        /// How many dimensions of a head are rotated, from the first on.
+        dims: usize,
+        /// The slowest pair of dimensions turns by nearly `1 / base` a position.
+        base: f64,
+    },
+}
+
+/// What an MLP consists of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MlpKind {
+    /// `W_out · act(W_in · x)`
+    Plain,
+    /// `W_out · (act(W_gate · x) * (W_in · x))`
+    Gated,
+}
+
+impl Arch {
+    /// The number of weights; an unembedding that is tied to the embedding is counted once.
+    pub fn parameters(&self) -> u64 {
+        let size = |n: usize| n as u64;
+        let (d, m) = (size(self.d_model), size(self.d_mlp));
+        let (queries, keys) = (
+            size(self.n_heads * self.d_head),
+            size(self.n_key_value_heads * self.d_head),
+        );
+        let norm = 2 * d;
+        let attention = (d + 1) * (queries + 2 * keys) + (queries + 1) * d;
+        let inputs = match self.mlp {
+            MlpKind::Plain => 1,
+            MlpKind::Gated => 2,
+        };
+        let mlp = inputs * (d + 1) * m + (m + 1) * d;
+        let positions = match self.positions {
+            Positions::Learned => size(self.n_ctx) * d,
+            Positions::Rotary { .. } => 0,
+        };
+        size(self.d_vocab) * d + positions + size(self.n_layers) * (2 * norm + attention + mlp) + norm
+    }
+
+    /// What the products of queries and keys of a layer are multiplied by.
+    pub fn score_scale(&self, layer: usize) -> f32 {
+        let scale = 1.0 / (self.d_head as f32).sqrt();
+        if self.scores_by_inverse_layer {
+            scale / (layer + 1) as f32
+        } else {
+            scale
+        }
+    }
+}

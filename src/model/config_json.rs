@@ -1,0 +1,162 @@
+//! The fields of a `config.json`, read one by one, with errors in plain words.
+
+use serde_json::{Map, Value};
+
+use crate::error::{Error, ErrorKind, Result, json_kind, not_json};
+
+/// A checkpoint's configuration as Hugging Face's libraries write it.
+pub(crate) struct ConfigJson {
+    fields: Map<String, Value>,
+    /// Where the file is, for messages.
+    path: String,
+}
+
+/// What to do about a broken or odd file.
+const COPY_AGAIN: &str = "use the config.json that the model was published with";
+
+impl ConfigJson {
+    /// Reads the text of a file; `path` is for messages.
+    pub(crate) fn parse(text: &[u8], path: &str) -> Result<Self> {
+        let mut config = Self {
+            fields: Map::new(),
+            path: path.to_owned(),
+        };
+        match serde_json::from_slice(text) {
+            Ok(Value::Object(fields)) => config.fields = fields,
+            Ok(other) => {
+                return Err(config.bad(format!("it holds {}, not a JSON object", json_kind(&other))));
+            }
+            Err(error) => return Err(config.bad(not_json(&error))),
+        }
+        Ok(config)
+    }
+
+    pub(crate) fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// The file is broken or odd.
+    pub(crate) fn bad(&self, reason: impl Into<String>) -> Error {
+        self.error(reason.into()).hint(COPY_AGAIN)
+    }
+
+    /// The file is fine, and describes something that can't be computed here.
+    pub(crate) fn unfit(&self, reason: impl Into<String>) -> Error {
+        self.error(reason.into())
+            .hint("such a model can't be run here: its results would be wrong")
+    }
+
+    fn error(&self, reason: String) -> Error {
+        Error::new(ErrorKind::BadFile {
+            what: "configuration",
+            path: self.path.clone(),
+            reason,
+        })
+    }
+
+    /// A field's value; null is the same as absent.
+    fn get(&self, name: &str) -> Option<&Value> {
+        self.fields.get(name).filter(|value| !value.is_null())
+    }
+
+    fn field<T>(
+        &self,
+        name: &str,
+        value: Option<&Value>,
+        expected: &str,
+        read: impl Fn(&Value) -> Option<T>,
+    ) -> Result<Option<T>> {
+        match value {
+            None => Ok(None),
+            Some(value) => match read(value) {
+                Some(found) => Ok(Some(found)),
+                None => {
+                    Err(self.bad(format!("{name} must be {expected}, but it is {value}")))
+                }
+            },
+        }
+    }
+
+    pub(crate) fn size(&self, name: &str) -> Result<Option<usize>> {
+        let whole = |value: &Value| usize::try_from(value.as_u64()?).ok();
+        self.field(name, self.get(name), "a whole number", whole)
+    }
+
+    /// A size that must be there, under the first of several names, and not be 0.
+    pub(crate) fn required_size(&self, names: &[&str]) -> Result<usize> {
+        for name in names {
+            match self.size(name)? {
+                Some(0) => return Err(self.bad(format!("{name} is 0"))),
+                Some(size) => return Ok(size),
+                None => {}
+            }
+        }
+        Err(self.bad(format!("it has no {}", names[0])))
+    }
+
+    pub(crate) fn text(&self, name: &str) -> Result<Option<String>> {
+        let text = |value: &Value| value.as_str().map(str::to_owned);
+        self.field(name, self.get(name), "a text", text)
+    }
+
+    pub(crate) fn flag(&self, name: &str) -> Result<Option<bool>> {
+        self.field(name, self.get(name), "true or false", Value::as_bool)
+    }
+
+    pub(crate) fn number(&self, name: &str) -> Result<Option<f64>> {
+        self.field(name, self.get(name), "a number", Value::as_f64)
+    }
+
+    /// A number that must be finite and above 0, with a default.
+    pub(crate) fn positive(&self, name: &str, default: f64) -> Result<f64> {
+        let number = self.number(name)?.unwrap_or(default);
+        if number.is_finite() && number > 0.0 {
+            return Ok(number);
+        }
+        Err(self.bad(format!("{name} is {number}")))
+    }
+
+    /// A token id; newer files may hold several in a list, of which the first is meant. `default` if
+    /// it is absent.
+    pub(crate) fn token(&self, name: &str, d_vocab: usize, default: u32) -> Result<u32> {
+        let first = self.get(name).and_then(|value| match value {
+            Value::Array(ids) => ids.first(),
+            one => Some(one),
+        });
+        let id = |value: &Value| u32::try_from(value.as_u64()?).ok();
+        match self.field(name, first, "a token id", id)?.unwrap_or(default) {
+            id if (id as usize) < d_vocab => Ok(id),
+            id => Err(self.bad(format!(
+                "{name} is {id}, and the vocabulary ends at {}",
+                d_vocab - 1
+            ))),
+        }
+    }
+
+    /// A setting of rotary positions: transformers 5 writes it into `rope_parameters`, under its new
+    /// name, older files under the old name beside the others.
+    pub(crate) fn rope_number(&self, old: &str, new: &str) -> Result<Option<f64>> {
+        let inner = self.get("rope_parameters").and_then(|rope| rope.get(new));
+        let inner = self.field(new, inner.filter(|value| !value.is_null()), "a number", Value::as_f64)?;
+        match inner {
+            Some(number) => Ok(Some(number)),
+            None => Ok(self.number(old)?.or(self.number(new)?)),
+        }
+    }
+
+    /// The kind of scaling that rotary positions are stretched by, if any.
+    pub(crate) fn rope_scaling(&self) -> Result<Option<String>> {
+        let settings = self.get("rope_scaling").or_else(|| self.get("rope_parameters"));
+        let kind = settings.and_then(|rope| rope.get("rope_type").or_else(|| rope.get("type")));
+        let kind = self.field("rope_type", kind, "a text", |value| value.as_str().map(str::to_owned))?;
+        Ok(kind.filter(|kind| kind != "default"))
+    }
+
+    /// `model_type`, or the first of `architectures` where it is absent.
+    pub(crate) fn model_type(&self) -> Result<Option<String>> {
+        let first = self
+            .get("architectures")
+            .and_then(|list| list.get(0)?.as_str());
+        Ok(self.text("model_type")?.or(first.map(str::to_owned)))
+    }
+}

@@ -1,0 +1,35 @@
+//! The hooked transformer: a named hook point at every step, whatever the family.
+//!
+//! Read in this order: [`Arch`], [`Site`] (the table of hook points), [`HookName`], [`Hooks`], then
+//! [`HookedTransformer`] and what it gives back. Nothing here knows of steering, scripts or the
+//! places where models come from.
+
+mod activation_cache;
+mod arch;
+mod config_json;
+mod family;
+mod files;
+mod forward;
+mod hook_name;
+mod hooked;
+mod hooks;
+mod kv_cache;
+mod layers;
+mod load;
+mod processing;
+mod sites;
+mod tokenizer;
+
+pub use activation_cache::ActivationCache;
+pub use arch::{Arch, MlpKind, Positions};
+pub use files::{ModelFiles, TokenizerFiles};
+pub(crate) use forward::{Group, KvUse, LogitsAt};
+pub use hook_name::HookName;
+pub use hooked::HookedTransformer;
+pub(crate) use hooked::{mean, next_token_losses};
+pub use hooks::{HookCtx, Hooks, NamesFilter, Phase};
+pub(crate) use kv_cache::{KvCache, PromptKv};
+pub use load::LoadOptions;
+pub use processing::Processing;
+pub use sites::{Axis, Place, Site, SiteInfo};
+pub use tokenizer::Tokenizer;

@@ -1,0 +1,115 @@
+//! Rewriting weights at load time as TransformerLens does by default, on their way into the packed
+//! form, so that no second copy of a model ever exists.
+
+use std::str::FromStr;
+
+use super::arch::Arch;
+use crate::error::{Error, ErrorKind, Result};
+use crate::kernels::{NormKind, WeightMatrix};
+
+/// How the weights are rewritten at load time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Processing {
+    /// TransformerLens' defaults: fold_ln, center_writing_weights, center_unembed,
+    /// fold_value_biases. Probabilities are unchanged; norms and hook values are not.
+    #[default]
+    Default,
+    /// The checkpoint's own values.
+    None,
+}
+
+impl FromStr for Processing {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        match text {
+            "default" => Ok(Self::Default),
+            "none" => Ok(Self::None),
+            _ => Err(ErrorKind::UnknownName {
+                what: "processing",
+                name: text.to_owned(),
+                known: vec!["default".into(), "none".into()],
+            }
+            .into()),
+        }
+    }
+}
+
+impl Processing {
+    /// Whether norms' gains and biases move into the maps that read them.
+    pub(super) fn folds_norms(self) -> bool {
+        self == Self::Default
+    }
+
+    /// Whether what is written to the residual stream loses its mean. An RMSNorm does not take the
+    /// mean away, so there it would change the model.
+    pub(super) fn centers_writing(self, arch: &Arch) -> bool {
+        self == Self::Default && arch.norm.kind == NormKind::LayerNorm
+    }
+}
+
+/// The gain and bias of a norm, `[d_model]` each; an RMSNorm has no bias.
+pub(super) struct Affine {
+    pub(super) gain: Vec<f32>,
+    pub(super) bias: Option<Vec<f32>>,
+}
+
+/// A linear map on its way from the checkpoint to its packed form.
+pub(super) struct Map<'a> {
+    pub(super) matrix: WeightMatrix<'a>, // [in, out]
+    pub(super) bias: Option<Vec<f32>>,   // [out]
+}
+
+impl Map<'_> {
+    /// fold_ln: a norm's bias moves through the map into the map's bias, its gain into the weight.
+    pub(super) fn fold_norm(&mut self, norm: &Affine) {
+        if let Some(shift) = &norm.bias {
+            self.add_to_bias(shift);
+        }
+        self.matrix.scale.clone_from(&norm.gain);
+    }
+
+    /// center_writing_weights: what the map writes has no mean.
+    pub(super) fn center(&mut self) {
+        self.matrix.shift = self.matrix.means();
+        if let Some(bias) = &mut self.bias {
+            let width = bias.len();
+            center_rows(bias, width);
+        }
+    }
+
+    /// fold_value_biases: attention weights sum to one, so a value's bias reaches the output as it
+    /// is and can be part of b_O. The map is W_O; value_bias `[n_key_value_heads * d_head]`, which
+    /// several query heads share.
+    pub(super) fn fold_value_bias(&mut self, value_bias: &[f32], arch: &Arch) {
+        let sharing = arch.n_heads / arch.n_key_value_heads;
+        let per_head: Vec<f32> = value_bias
+            .chunks(arch.d_head)
+            .flat_map(|head| std::iter::repeat_n(head, sharing).flatten().copied())
+            .collect();
+        self.add_to_bias(&per_head);
+    }
+
+    /// center_unembed: logits lose their mean over the vocabulary.
+    pub(super) fn center_unembed(&mut self) {
+        self.center();
+    }
+
+    /// `b + v·W`; v `[in]`
+    fn add_to_bias(&mut self, v: &[f32]) {
+        let (_, outputs) = self.matrix.sizes();
+        let zeros = vec![0.0; outputs];
+        let start = self.bias.as_deref().unwrap_or(&zeros);
+        self.bias = Some(self.matrix.times(v, start));
+    }
+}
+
+/// Takes from each row of `width` values its mean.
+pub(super) fn center_rows(values: &mut [f32], width: usize) {
+    for row in values.chunks_mut(width.max(1)) {
+        let mean = row.iter().map(|x| f64::from(*x)).sum::<f64>() / width as f64;
+        for x in row {
+            *x -= mean as f32;
+        }
+    }
+}

@@ -1,0 +1,48 @@
+//! The safetensors format: a JSON header of names, types, shapes and offsets, then the numbers.
+
+use ::safetensors::SafeTensors;
+use ::safetensors::tensor::Dtype;
+
+use super::bytes::Bytes;
+use super::checkpoint::{Entry, EntryDType};
+use super::source::Source;
+use crate::error::{Error, ErrorKind, Result, count};
+
+/// Opens a file and lists its tensors, each with the range of its bytes in the file.
+pub(super) fn open(source: &Source) -> Result<(Bytes, Vec<(String, Entry)>)> {
+    let bytes = Bytes::open(source)?;
+    let bad = |reason: String| {
+        Error::new(ErrorKind::BadFile {
+            what: "weights",
+            path: source.to_string(),
+            reason,
+        })
+        .hint("the file may be cut short or damaged: copy or download it again")
+    };
+    let whole = bytes.as_slice();
+    if whole.is_empty() {
+        return Err(bad("it is empty".into()));
+    }
+    if whole.len() < 8 {
+        return Err(bad(format!("it has only {}", count(whole.len(), "byte"))));
+    }
+    let parsed = SafeTensors::deserialize(whole).map_err(|error| bad(error.to_string()))?;
+    let entries = parsed
+        .iter()
+        .map(|(name, view)| {
+            let start = view.data().as_ptr() as usize - whole.as_ptr() as usize;
+            let entry = Entry {
+                dtype: match view.dtype() {
+                    Dtype::F32 => EntryDType::Stored(super::StoredDType::F32),
+                    Dtype::F16 => EntryDType::Stored(super::StoredDType::F16),
+                    Dtype::BF16 => EntryDType::Stored(super::StoredDType::Bf16),
+                    other => EntryDType::Unreadable(format!("{other:?}")),
+                },
+                shape: view.shape().to_vec(),
+                range: start..start + view.data().len(),
+            };
+            (name.to_owned(), entry)
+        })
+        .collect();
+    Ok((bytes, entries))
+}
