@@ -1,0 +1,1 @@
+"""The makers of the reference fixtures; make.py runs them, README.md says what they write."""
