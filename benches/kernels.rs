@@ -4,7 +4,8 @@
 #[path = "../tests/support/random.rs"]
 mod random;
 
-use avec::transformer::{Chance, Linear, Order, Sampling, Weights};
+use avec::internals::PackedMap;
+use avec::sampling::{Chance, Sampling};
 use candle_core::{DType, Device, Tensor};
 use criterion::{BatchSize, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use random::{D_VOCAB, random};
@@ -26,11 +27,7 @@ const MAPS: [(&str, usize, usize); 10] = [
 fn linear(c: &mut Criterion) {
     for (name, k, n) in MAPS {
         let weight = random(k * n, 0);
-        let pack = |dtype| {
-            let weights = Weights::new(&weight[..], Order::InOut, (k, n));
-            Linear::new(&weights, Some(vec![0.0; n]), &Device::Cpu, dtype)
-                .expect("a weight can be packed")
-        };
+        let pack = |dtype| PackedMap::new(&weight, (k, n), vec![0.0; n], dtype);
         let (packed, halved) = (pack(DType::F32), pack(DType::BF16));
         let plain = Tensor::from_vec(weight, (k, n), &Device::Cpu).expect("sizes agree");
         let mut group = c.benchmark_group(name);

@@ -3,9 +3,9 @@
 #[path = "../tests/support/random.rs"]
 mod random;
 
-use avec::transformer::{
-    Arm, GenerateOptions, HookedTransformer, Hooks, NamesFilter, RowKey, Sampling,
-};
+use avec::RunContext;
+use avec::model::{HookedTransformer, Hooks, NamesFilter};
+use avec::sampling::{Arm, GenerateOptions, RowKey, Sampling};
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 
 /// New tokens of one measurement.
@@ -31,7 +31,12 @@ fn generate(model: &HookedTransformer, rows: usize, new: usize, hooks: Hooks) {
         hooks,
         rows: (0..rows).map(|index| RowKey { run: 0, index }).collect(),
     }];
-    let rows = model.generate(&mut arms, &options, &mut |_, _, _| {});
+    let rows = model.generate(
+        &RunContext::default(),
+        &mut arms,
+        &options,
+        &mut |_, _, _| {},
+    );
     rows.expect("the model generates");
 }
 
@@ -70,14 +75,14 @@ fn hooks(c: &mut Criterion) {
     group.bench_function("128 tokens, no hook", |b| {
         b.iter(|| {
             model
-                .logits(&tokens, Hooks::none())
+                .logits(&RunContext::default(), &tokens, Hooks::none())
                 .expect("the model runs")
         });
     });
     group.bench_function("128 tokens, run_with_cache of everything", |b| {
         b.iter(|| {
             model
-                .run_with_cache(&tokens, &NamesFilter::All)
+                .run_with_cache(&RunContext::default(), &tokens, &NamesFilter::All)
                 .expect("the model runs")
         });
     });
@@ -93,7 +98,7 @@ fn prefill(c: &mut Criterion) {
     group.bench_function("512 tokens, all logits", |b| {
         b.iter(|| {
             model
-                .logits(&tokens, Hooks::none())
+                .logits(&RunContext::default(), &tokens, Hooks::none())
                 .expect("the model runs")
         });
     });

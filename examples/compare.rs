@@ -2,14 +2,16 @@
 //!
 //! `cargo run --release --example compare`
 
+use avec::RunContext;
 use avec::analysis::{Comparison, CompletionOptions, n_comparisons};
+use avec::model::{HookName, HookedTransformer, LoadOptions};
+use avec::sampling::{GenerateOptions, Sampling};
 use avec::steering::{PadMethod, XVector, x_vector};
 use avec::store::{self, StoreOptions};
-use avec::transformer::{GenerateOptions, HookName, HookedTransformer, LoadOptions, Sampling};
 
 fn main() -> avec::error::Result<()> {
     let files = store::find("demo", &StoreOptions::default())?;
-    let model = HookedTransformer::load(&files, &LoadOptions::default())?;
+    let model = HookedTransformer::load(&RunContext::default(), &files, &LoadOptions::default())?;
 
     let love_minus_hate = x_vector(
         &XVector {
@@ -23,6 +25,7 @@ fn main() -> avec::error::Result<()> {
         Some(&model),
     )?;
     let completions = n_comparisons(
+        &RunContext::default(),
         &model,
         &Comparison {
             prompt: "I hate you because you're",

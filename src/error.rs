@@ -51,6 +51,11 @@ pub enum ErrorKind {
         layer: usize,
         n_layers: usize,
     },
+    /// A hook point that models of a family don't have.
+    NoSuchHook {
+        name: String,
+        family: &'static str,
+    },
     /// An addition needs exactly one of prompt and tokens.
     PromptXorTokens {
         both: bool,
@@ -117,6 +122,8 @@ pub enum ErrorKind {
     },
     UnsupportedArchitecture {
         found: String,
+        /// The families that avec knows.
+        known: Vec<String>,
         path: String,
     },
     MissingTensor {
@@ -296,6 +303,9 @@ impl fmt::Display for ErrorKind {
                 "there is no layer {layer}: the model has {n_layers} layers, 0 to {}",
                 n_layers.saturating_sub(1)
             ),
+            Self::NoSuchHook { name, family } => {
+                write!(f, "{family} models like this one have no hook point {name}")
+            }
             Self::PromptXorTokens { both: true } => {
                 f.write_str("an activation addition takes a prompt or tokens, not both")
             }
@@ -367,8 +377,9 @@ impl fmt::Display for ErrorKind {
             Self::BadFile { what, path, reason } => {
                 write!(f, "can't read the {what} in {path}: {reason}")
             }
-            Self::UnsupportedArchitecture { found, path } => {
-                write!(f, "{path} describes a model of type `{found}`, not GPT-2")
+            Self::UnsupportedArchitecture { found, known, path } => {
+                let known = known.join(" or ");
+                write!(f, "{path} describes a model of type `{found}`, not {known}")
             }
             Self::MissingTensor { name, path } => write!(f, "{path} has no tensor `{name}`"),
             Self::TensorShape {

@@ -1,10 +1,17 @@
-//! avec: a scripting host for activation-steering experiments.
+//! avec: a scripting host for activation-steering experiments, and the library under it.
+//!
+//! A Rust program that steers a model needs what [`prelude`] holds; one that runs scripts starts at
+//! [`script::Host`]. Tensors are candle's, re-exported as [`Tensor`].
 //!
 //! The modules, from the bottom up; each imports only from those above it in this list:
 //!
 //! - [`error`], [`suggest`], [`cancel`], [`permissions`], [`profile`], [`progress`]: what everything shares
+//! - [`run`]: what one run shares, passed into calls
 //! - [`report`]: tables for reading; knows nothing of models
-//! - [`transformer`]: the hooked GPT-2
+//! - `weights`: a checkpoint's tensors where they lie
+//! - `kernels`: what computes, chosen when a model is loaded
+//! - [`model`]: the hooked transformer, whatever its family
+//! - [`sampling`]: texts, many rows at a time
 //! - [`store`]: from a model's name to its files
 //! - [`steering`]: activation additions and x-vectors
 //! - [`analysis`]: completions, losses, magnitudes; returns data
@@ -16,16 +23,49 @@ pub mod analysis;
 pub mod cancel;
 pub mod cli;
 pub mod error;
+mod kernels;
+pub mod model;
 pub mod permissions;
 pub mod profile;
 pub mod progress;
 pub mod repl;
 pub mod report;
+pub mod run;
+pub mod sampling;
 pub mod script;
 pub mod steering;
 pub mod store;
 pub mod suggest;
-pub mod transformer;
+mod weights;
+
+pub use candle_core::{DType, Tensor};
+pub use kernels::{
+    Activation, DeviceChoice, KernelChoice, Norm, NormKind, STACK_SIZE, device_name, parse_dtype,
+    set_threads,
+};
+pub use run::RunContext;
+pub use weights::Source;
+
+/// What a program that steers a model needs: `use avec::prelude::*;`
+pub mod prelude {
+    pub use crate::analysis::{Comparison, CompletionOptions, Completions, n_comparisons};
+    pub use crate::error::{Error, Result};
+    pub use crate::model::{
+        ActivationCache, HookCtx, HookName, HookedTransformer, Hooks, LoadOptions, NamesFilter,
+        Phase, Processing, Site,
+    };
+    pub use crate::run::RunContext;
+    pub use crate::sampling::{GenerateOptions, Rng, Sampling};
+    pub use crate::steering::{ActivationAddition, Injection, PadMethod, XVector, x_vector};
+    pub use crate::{DType, Tensor};
+}
+
+/// What benchmarks reach that programs don't.
+#[cfg(feature = "internals")]
+#[doc(hidden)]
+pub mod internals {
+    pub use crate::kernels::internals::*;
+}
 
 /// The README's Rust runs as a test.
 #[cfg(doctest)]

@@ -2,13 +2,9 @@
 
 use std::process::ExitCode;
 
-/// Values in values in values: rhai walks through them call by call, so that a script with nothing
-/// but a loop can use up an ordinary stack. Untouched, it costs nothing.
-const STACK: usize = 256 << 20;
-
 fn main() -> ExitCode {
     keep_memory();
-    let run = std::thread::Builder::new().stack_size(STACK);
+    let run = std::thread::Builder::new().stack_size(avec::STACK_SIZE);
     match run.spawn(avec::cli::run).map(|thread| thread.join()) {
         Ok(Ok(code)) => code,
         // A panic, which has been told.

@@ -4,14 +4,14 @@
 
 mod support;
 
+use avec::RunContext;
 use avec::analysis::{
     Comparison, CompletionOptions, gen_using_activation_additions, n_comparisons,
 };
+use avec::model::{HookName, HookedTransformer, Hooks, LoadOptions};
+use avec::sampling::{Arm, GenerateOptions, RowKey, Sampling};
 use avec::steering::{ActivationAddition, PadMethod, Steering, SteeringVector, XVector, x_vector};
 use avec::store::{self, StoreOptions};
-use avec::transformer::{
-    Arm, GenerateOptions, HookName, HookedTransformer, Hooks, LoadOptions, RowKey, Sampling,
-};
 use candle_core::{D, Tensor};
 use rand::{Rng, SeedableRng};
 
@@ -25,7 +25,7 @@ const WEDDING: (usize, f64) = (1, 3.0);
 
 fn demo() -> HookedTransformer {
     let files = store::find("demo", &StoreOptions::default()).unwrap();
-    HookedTransformer::load(&files, &LoadOptions::default()).unwrap()
+    HookedTransformer::load(&RunContext::default(), &files, &LoadOptions::default()).unwrap()
 }
 
 fn words(list: &str) -> Vec<String> {
@@ -112,7 +112,14 @@ fn texts(
         num_comparisons: SEEDS,
         additions: Some(additions),
     };
-    let rows = n_comparisons(model, &comparison, &options(), &mut |_, _, _| {}).unwrap();
+    let rows = n_comparisons(
+        &RunContext::default(),
+        model,
+        &comparison,
+        &options(),
+        &mut |_, _, _| {},
+    )
+    .unwrap();
     let side = |modified: bool| {
         let rows = rows.filter(|row| row.is_modified == modified);
         rows.iter().map(|row| row.completion.clone()).collect()
@@ -191,7 +198,7 @@ fn random_vectors_of_the_same_size_do_nothing_of_the_kind() {
     let (model, judge) = (demo(), Judge::new());
     let (layer, coeff) = LOVE_HATE;
     let additions = pair(&model, ("Love", "Hate"), coeff, layer);
-    let vectors = SteeringVector::compute(&model, &additions).unwrap();
+    let vectors = SteeringVector::compute(&RunContext::default(), &model, &additions).unwrap();
     let sum = (&vectors[0].values + &vectors[1].values).unwrap();
     let norms = sum
         .sqr()
@@ -235,7 +242,12 @@ fn random_vectors_of_the_same_size_do_nothing_of_the_kind() {
             }],
         }];
         let rows = model
-            .generate(&mut arms, &options().generate, &mut |_, _, _| {})
+            .generate(
+                &RunContext::default(),
+                &mut arms,
+                &options().generate,
+                &mut |_, _, _| {},
+            )
             .unwrap();
         let text = model.to_string(&rows[0][0].tokens).unwrap();
         flipped += usize::from(judge.is_positive(&text));
@@ -253,13 +265,25 @@ fn rows_are_the_same_alone_and_in_company() {
     let additions = pair(&model, ("Love", "Hate"), LOVE_HATE.1, LOVE_HATE.0);
     let (_, steered) = texts(&model, "I hate you because you're", &additions);
     let prompts = vec!["I hate you because you're".to_owned(); 3];
-    let few =
-        gen_using_activation_additions(&model, &prompts, &additions, &options(), &mut |_, _, _| {})
-            .unwrap();
+    let few = gen_using_activation_additions(
+        &RunContext::default(),
+        &model,
+        &prompts,
+        &additions,
+        &options(),
+        &mut |_, _, _| {},
+    )
+    .unwrap();
     for (row, text) in few.rows().iter().zip(&steered) {
         assert_eq!(row.completion, *text);
     }
     // Nothing is left over from a prompt's steering.
-    let steering = Steering::new(&model, &additions, avec::steering::Injection::default()).unwrap();
+    let steering = Steering::new(
+        &RunContext::default(),
+        &model,
+        &additions,
+        avec::steering::Injection::default(),
+    )
+    .unwrap();
     assert_eq!(steering.longest(), 2);
 }

@@ -5,16 +5,15 @@ mod support;
 
 use std::collections::HashMap;
 
+use avec::RunContext;
 use avec::analysis::{
     CompletionOptions, InjectionMode, forward_with_activation_additions,
     gen_using_activation_additions, prompt_magnitudes, steering_magnitudes_relative_to_prompt,
     steering_vec_magnitudes,
 };
+use avec::model::{HookName, HookedTransformer, Hooks, NamesFilter, Processing, Site};
+use avec::sampling::{Arm, GenerateOptions, Rng, RowKey, Sampling};
 use avec::steering::{ActivationAddition, Injection, ResidSlice, Steering, SteeringVector};
-use avec::transformer::{
-    Arm, GenerateOptions, HookName, HookedTransformer, Hooks, NamesFilter, Processing, Rng, RowKey,
-    Sampling,
-};
 use candle_core::{Device, Tensor};
 use serde_json::Value;
 use support::{repository, tiny};
@@ -75,9 +74,15 @@ fn hook_values(name: &str, processing: Processing) {
     let model = tiny(processing);
     for (i, text) in texts(&golden, name).iter().enumerate() {
         let tokens = model.to_tokens(text).unwrap();
-        let wanted = model.hook_names();
+        // Those of an ordinary pass, and of those on request the heads' results.
+        let mut wanted = model.all_hook_names();
+        wanted.retain(|name| !name.site.on_request() || name.site == Site::Result);
         let cache = model
-            .run_with_cache(&tokens, &NamesFilter::Names(wanted.clone()))
+            .run_with_cache(
+                &RunContext::default(),
+                &tokens,
+                &NamesFilter::Names(wanted.clone()),
+            )
             .unwrap();
         let mut compared = 0;
         for hook in wanted {
@@ -93,15 +98,21 @@ fn hook_values(name: &str, processing: Processing) {
         let logits = &golden.tensors[&format!("{name}/{i}/logits")];
         assert_tensor("logits", &cache.logits, logits);
         // The fused path, with nobody watching, gives the same.
-        let fused = model.logits(&tokens, Hooks::none()).unwrap();
+        let fused = model
+            .logits(&RunContext::default(), &tokens, Hooks::none())
+            .unwrap();
         assert_tensor("fused logits", &fused, logits);
-        let losses = model.loss_per_token(&tokens, Hooks::none()).unwrap();
+        let losses = model
+            .loss_per_token(&RunContext::default(), &tokens, Hooks::none())
+            .unwrap();
         let expected = &golden.tensors[&format!("{name}/{i}/loss_per_token")];
         assert_close("losses", &losses, &values(expected));
         let mean = golden.cases[format!("{name}_texts")][i]["loss"]
             .as_f64()
             .unwrap();
-        let loss = model.loss(&tokens, Hooks::none()).unwrap();
+        let loss = model
+            .loss(&RunContext::default(), &tokens, Hooks::none())
+            .unwrap();
         assert_close("loss", &[loss], &[mean as f32]);
     }
 }
@@ -128,6 +139,8 @@ fn hook_names_are_the_original_s() {
         .filter(|key| key.contains("hook_"))
         .map(|key| key.parse().unwrap())
         .collect();
+    // The fixture's run asked for the heads' results too.
+    theirs.retain(|name| name.site != Site::Result);
     let mut ours = model.hook_names();
     theirs.sort();
     ours.sort();
@@ -192,7 +205,7 @@ fn steered_forward_passes() {
     for case in golden.cases["steered_forward"].as_array().unwrap() {
         let name = case["name"].as_str().unwrap();
         let additions = additions(case);
-        for (i, vector) in SteeringVector::compute(&model, &additions)
+        for (i, vector) in SteeringVector::compute(&RunContext::default(), &model, &additions)
             .unwrap()
             .iter()
             .enumerate()
@@ -202,6 +215,7 @@ fn steered_forward_passes() {
         }
         let tokens = model.to_tokens(case["text"].as_str().unwrap()).unwrap();
         let logits = forward_with_activation_additions(
+            &RunContext::default(),
             &model,
             &tokens,
             &additions,
@@ -249,7 +263,13 @@ fn generations_draw_the_same_tokens() {
     for case in golden.cases["generation"].as_array().unwrap() {
         let prompt = case["prompt"].as_str().unwrap();
         let tokens = model.to_tokens(prompt).unwrap();
-        let steering = Steering::new(&model, &additions(case), Injection::default()).unwrap();
+        let steering = Steering::new(
+            &RunContext::default(),
+            &model,
+            &additions(case),
+            Injection::default(),
+        )
+        .unwrap();
         let rows = case["rows"].as_u64().unwrap() as usize;
         let mut arms = [Arm {
             hooks: steering.hooks(&tokens).unwrap(),
@@ -257,7 +277,12 @@ fn generations_draw_the_same_tokens() {
             rows: (0..rows).map(|index| RowKey { run: 0, index }).collect(),
         }];
         let ours = model
-            .generate(&mut arms, &options(case).generate, &mut |_, _, _| {})
+            .generate(
+                &RunContext::default(),
+                &mut arms,
+                &options(case).generate,
+                &mut |_, _, _| {},
+            )
             .unwrap();
         for (row, theirs) in ours[0].iter().zip(theirs(case)) {
             let mut filled = [tokens.as_slice(), &row.tokens].concat();
@@ -274,19 +299,36 @@ fn every_step_of_a_generation() {
     let model = tiny(Processing::Default);
     let case = &golden.cases["steps"];
     let tokens = model.to_tokens(case["prompt"].as_str().unwrap()).unwrap();
-    let steering = Steering::new(&model, &additions(case), Injection::default()).unwrap();
+    let steering = Steering::new(
+        &RunContext::default(),
+        &model,
+        &additions(case),
+        Injection::default(),
+    )
+    .unwrap();
     let mut arms = [Arm {
         hooks: steering.hooks(&tokens).unwrap(),
         prompt: tokens.clone(),
         rows: (0..2).map(|index| RowKey { run: 0, index }).collect(),
     }];
     let rows = model
-        .generate(&mut arms, &options(case).generate, &mut |_, _, _| {})
+        .generate(
+            &RunContext::default(),
+            &mut arms,
+            &options(case).generate,
+            &mut |_, _, _| {},
+        )
         .unwrap();
     for (index, row) in rows[0].iter().enumerate() {
         // The same text in one pass without a cache: causality makes its logits the steps'.
         let text = [tokens.as_slice(), &row.tokens].concat();
-        let whole = model.logits(&text, steering.hooks(&text).unwrap()).unwrap();
+        let whole = model
+            .logits(
+                &RunContext::default(),
+                &text,
+                steering.hooks(&text).unwrap(),
+            )
+            .unwrap();
         for step in 0..8 {
             let expected = golden.tensors[&format!("steps/{step}")].get(index).unwrap();
             let at = tokens.len() - 1 + step;
@@ -295,7 +337,11 @@ fn every_step_of_a_generation() {
         }
         // The losses that generation itself reports come from the cached steps.
         let losses = model
-            .loss_per_token(&text, steering.hooks(&text).unwrap())
+            .loss_per_token(
+                &RunContext::default(),
+                &text,
+                steering.hooks(&text).unwrap(),
+            )
             .unwrap();
         assert_close("cached losses", &row.losses, &losses);
     }
@@ -313,6 +359,7 @@ fn losses_of_steered_completions() {
 fn losses_of(model: &HookedTransformer, case: &Value) {
     let prompts = vec![case["prompt"].as_str().unwrap().to_owned(); 2];
     let completions = gen_using_activation_additions(
+        &RunContext::default(),
         model,
         &prompts,
         &additions(case),
@@ -330,7 +377,7 @@ fn losses_of(model: &HookedTransformer, case: &Value) {
     };
     let losses: Vec<f32> = completions.rows().iter().map(|row| row.loss).collect();
     assert_close("loss", &losses, &column("loss"));
-    let clean = completions.clean_losses().unwrap();
+    let clean = completions.clean_losses(&RunContext::default()).unwrap();
     assert_close("clean_loss", clean, &column("clean_loss"));
 }
 
@@ -347,17 +394,24 @@ fn magnitudes() {
     };
     assert_close(
         "steering",
-        &steering_vec_magnitudes(&additions, &model).unwrap(),
+        &steering_vec_magnitudes(&RunContext::default(), &additions, &model).unwrap(),
         &column("steering"),
     );
     assert_close(
         "prompt",
-        &prompt_magnitudes(prompt, &model, HookName::resid_pre(1)).unwrap(),
+        &prompt_magnitudes(
+            &RunContext::default(),
+            prompt,
+            &model,
+            HookName::resid_pre(1),
+        )
+        .unwrap(),
         &column("own"),
     );
     assert_close(
         "relative",
-        &steering_magnitudes_relative_to_prompt(prompt, &additions, &model).unwrap(),
+        &steering_magnitudes_relative_to_prompt(&RunContext::default(), prompt, &additions, &model)
+            .unwrap(),
         &column("relative"),
     );
 }
@@ -371,9 +425,11 @@ fn stacks_of_the_residual_stream() {
     let model = tiny(Processing::Default);
     for (i, text) in texts(&golden, "default").iter().enumerate() {
         let tokens = model.to_tokens(text).unwrap();
-        let cache = model.run_with_cache(&tokens, &NamesFilter::All).unwrap();
+        let cache = model
+            .run_with_cache(&RunContext::default(), &tokens, &NamesFilter::All)
+            .unwrap();
         let expected = |name: &str| &golden.tensors[&format!("default/{i}/{name}")];
-        let n = model.config().n_layers;
+        let n = model.arch().n_layers;
         let grown = accumulated_resid(&cache, &model, n, true).unwrap();
         assert_tensor(
             "accumulated_resid",
@@ -410,7 +466,7 @@ fn torch_exponentials_are_equal_to_the_bit() {
             .iter()
             .map(|bits| bits.as_i64().unwrap() as u32)
             .collect();
-        let found = avec::transformer::torch_exponentials(case["seed"].as_u64().unwrap(), 64);
+        let found = avec::sampling::torch_exponentials(case["seed"].as_u64().unwrap(), 64);
         let found: Vec<u32> = found.iter().map(|x| x.to_bits()).collect();
         assert_eq!(found, bits, "seed {}", case["seed"]);
     }

@@ -7,7 +7,8 @@ mod random;
 use std::collections::HashMap;
 use std::path::Path;
 
-use avec::transformer::{Hooks, LoadOptions, Processing};
+use avec::RunContext;
+use avec::model::{Hooks, LoadOptions, Processing};
 use candle_core::{D, DType, Device, Tensor};
 use random::Shape;
 
@@ -152,7 +153,9 @@ fn logits_equal_those_of_plain_operations() {
             let model = random::load(folder.path(), &options);
             for n in [1, 7, 130] {
                 let tokens = tokens(shape, n);
-                let ours = model.logits(&tokens, Hooks::none()).unwrap();
+                let ours = model
+                    .logits(&RunContext::default(), &tokens, Hooks::none())
+                    .unwrap();
                 let mut expected = plain.logits(&tokens);
                 if processing == Processing::Default {
                     // center_unembed: every position's logits have mean 0.
@@ -185,7 +188,9 @@ fn bf16_weights_lose_only_their_rounding() {
         },
     );
     let tokens = tokens(shape, 40);
-    let ours = model.logits(&tokens, Hooks::none()).unwrap();
+    let ours = model
+        .logits(&RunContext::default(), &tokens, Hooks::none())
+        .unwrap();
     let exact = Plain::load(folder.path(), shape).logits(&tokens);
     let (apart, largest) = difference(&ours, &exact);
     assert!(apart <= 2e-2 * largest, "{apart} of {largest}");

@@ -3,15 +3,14 @@
 
 mod support;
 
+use avec::RunContext;
 use avec::analysis::{
     Comparison, CompletionOptions, InjectionMode, forward_with_activation_additions,
     gen_using_activation_additions, n_comparisons,
 };
+use avec::model::{HookName, HookedTransformer, Hooks, NamesFilter, Phase, Processing, Site};
+use avec::sampling::{Arm, GenerateOptions, Rng, RowKey, Sampling};
 use avec::steering::{ActivationAddition, Injection, PadMethod, XVector, x_vector};
-use avec::transformer::{
-    Arm, GenerateOptions, HookName, HookedTransformer, Hooks, NamesFilter, Phase, Processing, Rng,
-    RowKey, Sampling, Site,
-};
 use candle_core::Tensor;
 use proptest::prelude::*;
 use support::tiny;
@@ -48,6 +47,7 @@ fn forward(model: &HookedTransformer, additions: &[ActivationAddition]) -> Tenso
         .to_tokens("I hate you because you never listen")
         .unwrap();
     forward_with_activation_additions(
+        &RunContext::default(),
         model,
         &tokens,
         additions,
@@ -82,12 +82,19 @@ fn complete(
     options: &CompletionOptions,
 ) -> Vec<Vec<u32>> {
     let prompts: Vec<String> = prompts.iter().map(|p| (*p).to_owned()).collect();
-    gen_using_activation_additions(model, &prompts, additions, options, &mut |_, _, _| {})
-        .unwrap()
-        .rows()
-        .iter()
-        .map(|row| row.tokens.clone())
-        .collect()
+    gen_using_activation_additions(
+        &RunContext::default(),
+        model,
+        &prompts,
+        additions,
+        options,
+        &mut |_, _, _| {},
+    )
+    .unwrap()
+    .rows()
+    .iter()
+    .map(|row| row.tokens.clone())
+    .collect()
 }
 
 #[test]
@@ -130,7 +137,9 @@ fn a_padded_x_vector_is_exactly_zero_at_bos() {
             PadMethod::TokensRight => assert_eq!(tokens[1].last(), Some(&0)),
             PadMethod::TokensLeft => assert_eq!(tokens[1][..2], [bos, 0]),
         }
-        let magnitudes = avec::analysis::steering_vec_magnitudes(&additions, &model).unwrap();
+        let magnitudes =
+            avec::analysis::steering_vec_magnitudes(&RunContext::default(), &additions, &model)
+                .unwrap();
         assert_eq!(magnitudes[0], 0.0);
         assert!(magnitudes[1..].iter().all(|m| *m > 0.0));
     }
@@ -156,21 +165,35 @@ fn additions_from_a_prompt_never_equal_those_from_tokens() {
 fn hooks_leave_no_trace() {
     let model = tiny(Processing::Default);
     let tokens = model.to_tokens("I hate you").unwrap();
-    let before = values(&model.logits(&tokens, Hooks::none()).unwrap());
+    let before = values(
+        &model
+            .logits(&RunContext::default(), &tokens, Hooks::none())
+            .unwrap(),
+    );
     let mut hooks = Hooks::none();
     hooks.add(HookName::resid_pre(1), |x, _| Ok(Some((x * 3.0)?)));
-    let changed = values(&model.logits(&tokens, hooks).unwrap());
+    let changed = values(
+        &model
+            .logits(&RunContext::default(), &tokens, hooks)
+            .unwrap(),
+    );
     assert_ne!(before, changed);
     // A hook that fails ends its own call and nothing else.
     let mut failing = Hooks::none();
     failing.add(HookName::resid_pre(1), |_, _| {
         Err(avec::error::Error::other("on purpose"))
     });
-    let error = model.logits(&tokens, failing).unwrap_err();
+    let error = model
+        .logits(&RunContext::default(), &tokens, failing)
+        .unwrap_err();
     assert_eq!(error.to_string(), "on purpose");
     assert_eq!(
         before,
-        values(&model.logits(&tokens, Hooks::none()).unwrap())
+        values(
+            &model
+                .logits(&RunContext::default(), &tokens, Hooks::none())
+                .unwrap()
+        )
     );
 }
 
@@ -191,7 +214,9 @@ fn hooks_run_in_order_and_see_what_those_before_left() {
         seen.lock().unwrap().push(values(x).iter().sum::<f32>());
         Ok(None)
     });
-    model.logits(&tokens, hooks).unwrap();
+    model
+        .logits(&RunContext::default(), &tokens, hooks)
+        .unwrap();
     assert_eq!(*seen.lock().unwrap(), [0.0]);
 }
 
@@ -202,7 +227,10 @@ fn a_hook_may_not_change_the_shape() {
     let mut hooks = Hooks::none();
     hooks.add(HookName::resid_pre(1), |x, _| Ok(Some(x.narrow(1, 0, 1)?)));
     assert_eq!(
-        model.logits(&tokens, hooks).unwrap_err().to_string(),
+        model
+            .logits(&RunContext::default(), &tokens, hooks)
+            .unwrap_err()
+            .to_string(),
         "a hook at blocks.1.hook_resid_pre gave back shape [1, 1, 32] for an activation of shape [1, 4, 32]"
     );
 }
@@ -215,11 +243,17 @@ fn fused_and_hooked_paths_agree() {
         let tokens = model
             .to_tokens("Yesterday, my dog died and I cried.")
             .unwrap();
-        let fused = model.logits(&tokens, Hooks::none()).unwrap();
-        let all = model.run_with_cache(&tokens, &NamesFilter::All).unwrap();
+        let fused = model
+            .logits(&RunContext::default(), &tokens, Hooks::none())
+            .unwrap();
+        let all = model
+            .run_with_cache(&RunContext::default(), &tokens, &NamesFilter::All)
+            .unwrap();
         assert_near(&all.logits, &fused);
         for name in model.hook_names() {
-            let cache = model.run_with_cache(&tokens, &name.into()).unwrap();
+            let cache = model
+                .run_with_cache(&RunContext::default(), &tokens, &name.into())
+                .unwrap();
             assert_near(&cache.logits, &fused);
             assert_eq!(cache.names(), [name]);
             if name.site != Site::Result {
@@ -241,10 +275,17 @@ fn cached_steps_agree_with_whole_passes() {
     }];
     let options = sampled(20, Rng::Row).generate;
     let rows = model
-        .generate(&mut arms, &options, &mut |_, _, _| {})
+        .generate(
+            &RunContext::default(),
+            &mut arms,
+            &options,
+            &mut |_, _, _| {},
+        )
         .unwrap();
     let text = [prompt, rows[0][0].tokens.clone()].concat();
-    let whole = model.loss_per_token(&text, Hooks::none()).unwrap();
+    let whole = model
+        .loss_per_token(&RunContext::default(), &text, Hooks::none())
+        .unwrap();
     assert_eq!(whole.len(), rows[0][0].losses.len());
     for (cached, whole) in rows[0][0].losses.iter().zip(whole) {
         assert!((cached - whole).abs() < 1e-3, "{cached} {whole}");
@@ -262,7 +303,14 @@ fn a_row_does_not_depend_on_how_many_there_are() {
             num_comparisons: n,
             additions: Some(&additions),
         };
-        let rows = n_comparisons(&model, &comparison, &options, &mut |_, _, _| {}).unwrap();
+        let rows = n_comparisons(
+            &RunContext::default(),
+            &model,
+            &comparison,
+            &options,
+            &mut |_, _, _| {},
+        )
+        .unwrap();
         rows.rows().iter().map(|row| row.tokens.clone()).collect()
     };
     let (one, seven) = (of(1), of(7));
@@ -366,7 +414,12 @@ fn hooks_while_decoding_see_their_own_rows() {
         ..GenerateOptions::default()
     };
     let rows = model
-        .generate(&mut arms, &options, &mut |_, _, _| {})
+        .generate(
+            &RunContext::default(),
+            &mut arms,
+            &options,
+            &mut |_, _, _| {},
+        )
         .unwrap();
     drop(arms);
     assert_eq!(
@@ -384,7 +437,12 @@ fn hooks_while_decoding_see_their_own_rows() {
         rows: vec![key(0)],
     }];
     let without = model
-        .generate(&mut alone, &options, &mut |_, _, _| {})
+        .generate(
+            &RunContext::default(),
+            &mut alone,
+            &options,
+            &mut |_, _, _| {},
+        )
         .unwrap();
     assert_eq!(rows[0][0].tokens, without[0][0].tokens);
 }
@@ -401,7 +459,15 @@ fn pad_modes_keep_vector_and_text_apart() {
         .unwrap();
     let run = |mode, additions: &[ActivationAddition]| {
         let injection = Injection::default();
-        forward_with_activation_additions(&model, &tokens, additions, injection, mode).unwrap()
+        forward_with_activation_additions(
+            &RunContext::default(),
+            &model,
+            &tokens,
+            additions,
+            injection,
+            mode,
+        )
+        .unwrap()
     };
     let padded = run(InjectionMode::Pad, &additions);
     assert_eq!(padded.dims()[1], tokens.len() + longest - 1);
@@ -433,7 +499,14 @@ fn an_empty_list_of_additions_makes_two_equal_sides() {
         num_comparisons: 2,
         additions: Some(&[]),
     };
-    let rows = n_comparisons(&model, &comparison, &options, &mut |_, _, _| {}).unwrap();
+    let rows = n_comparisons(
+        &RunContext::default(),
+        &model,
+        &comparison,
+        &options,
+        &mut |_, _, _| {},
+    )
+    .unwrap();
     let rows = rows.rows();
     assert_eq!(rows.len(), 4);
     assert_eq!(rows[0].completion, rows[2].completion);

@@ -4,11 +4,10 @@ use std::path::Path;
 
 use anyhow::Result;
 use avec::analysis::{Comparison, CompletionOptions, n_comparisons};
+use avec::model::{HookName, HookedTransformer, LoadOptions, ModelFiles, TokenizerFiles};
+use avec::sampling::{GenerateOptions, Sampling};
 use avec::steering::{ActivationAddition, PadMethod, XVector, x_vector};
-use avec::transformer::{
-    GenerateOptions, HookName, HookedTransformer, LoadOptions, ModelFiles, Sampling, Source,
-    TokenizerFiles,
-};
+use avec::{RunContext, Source};
 
 use crate::grammar::Grammar;
 
@@ -89,7 +88,7 @@ pub fn evaluate(folder: &Path, grammar: &Grammar) -> Result<()> {
         tokenizer: TokenizerFiles::Json(file("tokenizer.json")),
         weights: vec![file("model.safetensors")],
     };
-    let model = HookedTransformer::load(&files, &LoadOptions::default())?;
+    let model = HookedTransformer::load(&RunContext::default(), &files, &LoadOptions::default())?;
     for text in ["Love", "Hate", "Anger", "Calm", "Intent", " wedding", " "] {
         let tokens = model.tokenizer().encode(text)?;
         println!("{text:?} is {} token(s)", tokens.len());
@@ -100,7 +99,7 @@ pub fn evaluate(folder: &Path, grammar: &Grammar) -> Result<()> {
             "\n{:?} - {:?} on {:?}",
             experiment.prompt1, experiment.prompt2, experiment.prompt
         );
-        for layer in 0..model.config().n_layers {
+        for layer in 0..model.arch().n_layers {
             let mut cells = Vec::new();
             let mut example = String::new();
             for coeff in [3.0, 5.0, 8.0] {
@@ -156,7 +155,13 @@ fn run(
         num_comparisons: SEEDS,
         additions: Some(additions),
     };
-    let completions = n_comparisons(model, &comparison, &options, &mut |_, _, _| {})?;
+    let completions = n_comparisons(
+        &RunContext::default(),
+        model,
+        &comparison,
+        &options,
+        &mut |_, _, _| {},
+    )?;
     Ok(completions.rows().to_vec())
 }
 

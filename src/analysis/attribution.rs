@@ -5,7 +5,7 @@
 use candle_core::{D, IndexOp, Tensor};
 
 use crate::error::{Error, Result};
-use crate::transformer::{ActivationCache, HookName, HookedTransformer, Site};
+use crate::model::{ActivationCache, HookName, HookedTransformer, Positions, Site};
 
 /// Parts of a sum, each `[batch, pos, d_model]`, along a new first axis, with their names.
 #[derive(Debug, Clone)]
@@ -61,10 +61,10 @@ pub fn decompose_resid(
 ) -> Result<ResidualStack> {
     check_depth(model, layer)?;
     let outside = |site| cache.get(HookName::outside(site)).cloned();
-    let mut parts = vec![
-        ("embed".to_owned(), outside(Site::Embed)?),
-        ("pos_embed".to_owned(), outside(Site::PosEmbed)?),
-    ];
+    let mut parts = vec![("embed".to_owned(), outside(Site::Embed)?)];
+    if model.arch().positions == Positions::Learned {
+        parts.push(("pos_embed".to_owned(), outside(Site::PosEmbed)?));
+    }
     for l in 0..layer {
         let part = |site| cache.get(HookName::block(site, l)).cloned();
         parts.push((format!("{l}_attn_out"), part(Site::AttnOut)?));
@@ -84,7 +84,7 @@ pub fn stack_head_results(
     for l in 0..layer {
         let z = cache.get(HookName::block(Site::Z, l))?;
         let results = model.head_results(l, z)?; // [batch, pos, head, d_model]
-        for head in 0..model.config().n_heads {
+        for head in 0..model.arch().n_heads {
             parts.push((format!("L{l}H{head}"), results.i((.., .., head, ..))?));
         }
     }
@@ -119,7 +119,7 @@ pub fn logit_attrs(
 
 /// Layers go from 0 to the number of layers, which stands for the end.
 fn check_depth(model: &HookedTransformer, layer: usize) -> Result<usize> {
-    let n_layers = model.config().n_layers;
+    let n_layers = model.arch().n_layers;
     if layer > n_layers {
         return Err(Error::invalid(
             "layer",

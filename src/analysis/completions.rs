@@ -3,10 +3,10 @@
 use std::sync::{Arc, OnceLock};
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::model::{HookedTransformer, Hooks, mean};
+use crate::run::RunContext;
+use crate::sampling::{Arm, GenerateOptions, GeneratedRow, OnToken, Rng, RowKey};
 use crate::steering::{ActivationAddition, Injection, Steering};
-use crate::transformer::{
-    Arm, GenerateOptions, GeneratedRow, HookedTransformer, Hooks, OnToken, Rng, RowKey,
-};
 
 /// How completions are generated.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -51,7 +51,7 @@ impl Completions {
     }
 
     /// The unsteered model's loss on each row's text, the one to compare rows with.
-    pub fn clean_losses(&self) -> Result<&[f32]> {
+    pub fn clean_losses(&self, run: &RunContext) -> Result<&[f32]> {
         if let Some(losses) = self.clean_losses.get() {
             return Ok(losses);
         }
@@ -60,7 +60,7 @@ impl Completions {
             .iter()
             .map(|row| {
                 if row.is_modified {
-                    self.model.loss(&row.tokens, Hooks::none())
+                    self.model.loss(run, &row.tokens, Hooks::none())
                 } else {
                     Ok(row.loss)
                 }
@@ -87,29 +87,31 @@ pub struct Comparison<'a> {
 /// Completes every prompt once, all under the same additions. Without additions these are the
 /// model's own completions.
 pub fn gen_using_activation_additions(
+    run: &RunContext,
     model: &HookedTransformer,
     prompt_batch: &[String],
     additions: &[ActivationAddition],
     options: &CompletionOptions,
     on_token: &mut OnToken,
 ) -> Result<Completions> {
-    let run = Run {
+    let side = Run {
         prompts: prompt_batch,
         additions,
         known: &[],
     };
-    generate(model, &[run], options, on_token)
+    generate(run, model, &[side], options, on_token)
 }
 
 /// Completes one prompt several times, unsteered first, then steered. Row i of both sides draws
 /// the same numbers, and all rows of both sides decode in one batch.
 pub fn n_comparisons(
+    run: &RunContext,
     model: &HookedTransformer,
     comparison: &Comparison,
     options: &CompletionOptions,
     on_token: &mut OnToken,
 ) -> Result<Completions> {
-    n_comparisons_knowing(model, comparison, options, Known::default(), on_token)
+    n_comparisons_knowing(run, model, comparison, options, Known::default(), on_token)
 }
 
 /// The first rows of each side, from an earlier run of the same comparison with the same options.
@@ -121,6 +123,7 @@ pub struct Known<'a> {
 
 /// [`n_comparisons`] that generates only the rows that are not known.
 pub fn n_comparisons_knowing(
+    run: &RunContext,
     model: &HookedTransformer,
     comparison: &Comparison,
     options: &CompletionOptions,
@@ -145,7 +148,7 @@ pub fn n_comparisons_knowing(
         });
     }
     // The second side is the modified one, also when its list of additions is empty.
-    let mut completions = generate(model, &runs, options, on_token)?;
+    let mut completions = generate(run, model, &runs, options, on_token)?;
     if comparison.additions.is_some_and(<[_]>::is_empty) {
         for row in &mut Arc::make_mut(&mut completions.rows)[n..] {
             row.is_modified = true;
@@ -175,6 +178,7 @@ impl Run<'_> {
 }
 
 fn generate(
+    run: &RunContext,
     model: &HookedTransformer,
     runs: &[Run],
     options: &CompletionOptions,
@@ -182,14 +186,14 @@ fn generate(
 ) -> Result<Completions> {
     let mut arms = Vec::new();
     let mut steerings = Vec::new();
-    for (number, run) in runs.iter().enumerate() {
-        if run.prompts.is_empty() {
+    for (number, side) in runs.iter().enumerate() {
+        if side.prompts.is_empty() {
             return Err(ErrorKind::EmptyPromptBatch.into());
         }
-        let steering = Steering::new(model, run.additions, options.injection)?;
-        let mut index = run.taken(options.generate.rng);
+        let steering = Steering::new(run, model, side.additions, options.injection)?;
+        let mut index = side.taken(options.generate.rng);
         // The same prompt again is another row of its arm, and runs only once.
-        for same in run.prompts[index..].chunk_by(|a, b| a == b) {
+        for same in side.prompts[index..].chunk_by(|a, b| a == b) {
             let tokens = model.to_tokens(&same[0])?;
             arms.push(Arm {
                 hooks: steering.hooks(&tokens)?,
@@ -202,7 +206,7 @@ fn generate(
         }
         steerings.push(steering);
     }
-    let generated = model.generate(&mut arms, &options.generate, on_token)?;
+    let generated = model.generate(run, &mut arms, &options.generate, on_token)?;
     let mut sides: Vec<Vec<CompletionRow>> = runs
         .iter()
         .map(|run| run.known[..run.taken(options.generate.rng)].to_vec())
@@ -211,7 +215,8 @@ fn generate(
         for row in generated {
             let key = row.key;
             let steering = options.generate.losses.then_some(&steerings[key.run]);
-            sides[key.run].push(completion_row(model, &runs[key.run], steering, arm, row)?);
+            let row = completion_row(run, model, &runs[key.run], steering, arm, row)?;
+            sides[key.run].push(row);
         }
     }
     let rows = sides.concat();
@@ -224,8 +229,9 @@ fn generate(
 
 /// `steering` is given where losses are wanted.
 fn completion_row(
+    run: &RunContext,
     model: &HookedTransformer,
-    run: &Run,
+    side: &Run,
     steering: Option<&Steering>,
     arm: &Arm,
     row: GeneratedRow,
@@ -241,17 +247,17 @@ fn completion_row(
     // Tokens cut off by the collapse lose their losses too.
     let losses = &row.losses[..row.losses.len().min(arm.prompt.len() - 1 + new.len())];
     let tokens = [arm.prompt.as_slice(), &new].concat();
-    let is_modified = !run.additions.is_empty();
+    let is_modified = !side.additions.is_empty();
     // At the front the steps' losses are those of the whole text. Elsewhere the place of the
     // additions moves as the text grows, and only another pass tells.
     let loss = match steering {
         Some(steering) if is_modified && !steering.stays_in_place() => {
-            model.loss(&tokens, steering.hooks(&tokens)?)?
+            model.loss(run, &tokens, steering.hooks(&tokens)?)?
         }
-        _ => crate::transformer::mean(losses).unwrap_or(f32::NAN),
+        _ => mean(losses).unwrap_or(f32::NAN),
     };
     Ok(CompletionRow {
-        prompt: run.prompts[row.key.index].clone(),
+        prompt: side.prompts[row.key.index].clone(),
         completion: model.to_string(&new)?,
         loss,
         tokens,

@@ -5,8 +5,9 @@ use std::str::FromStr;
 use candle_core::Tensor;
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::model::HookedTransformer;
+use crate::run::RunContext;
 use crate::steering::{ActivationAddition, Injection, Steering};
-use crate::transformer::HookedTransformer;
 
 /// Whether vectors may overlap the text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -41,13 +42,14 @@ impl FromStr for InjectionMode {
 
 /// Logits `[1, pos, d_vocab]` of a text under additions. `tokens` start with BOS.
 pub fn forward_with_activation_additions(
+    run: &RunContext,
     model: &HookedTransformer,
     tokens: &[u32],
     additions: &[ActivationAddition],
     injection: Injection,
     mode: InjectionMode,
 ) -> Result<Tensor> {
-    let steering = Steering::new(model, additions, injection)?;
+    let steering = Steering::new(run, model, additions, injection)?;
     let padding = match mode {
         InjectionMode::Overlay => 0,
         InjectionMode::Pad | InjectionMode::PadRemove => steering.longest().saturating_sub(1),
@@ -58,7 +60,7 @@ pub fn forward_with_activation_additions(
         let at = 1.min(padded.len());
         padded.splice(at..at, std::iter::repeat_n(space, padding));
     }
-    let logits = model.logits(&padded, steering.hooks(&padded)?)?;
+    let logits = model.logits(run, &padded, steering.hooks(&padded)?)?;
     if mode == InjectionMode::PadRemove && padding > 0 {
         let before = logits.narrow(1, 0, 1)?;
         let after = logits.narrow(1, 1 + padding, tokens.len() - 1)?;

@@ -3,16 +3,18 @@
 use candle_core::{DType, Tensor};
 
 use crate::error::{Error, Result};
+use crate::model::{HookName, HookedTransformer};
+use crate::run::RunContext;
 use crate::steering::{ActivationAddition, SteeringVector};
-use crate::transformer::{HookName, HookedTransformer};
 
 /// The L2 norm of the additions' sum at each position. Shorter vectors count as zero after their
 /// end. All additions must be at one hook point.
 pub fn steering_vec_magnitudes(
+    run: &RunContext,
     additions: &[ActivationAddition],
     model: &HookedTransformer,
 ) -> Result<Vec<f32>> {
-    let vectors = SteeringVector::compute(model, additions)?;
+    let vectors = SteeringVector::compute(run, model, additions)?;
     let Some(first) = vectors.first() else {
         return Err(
             Error::other("there are no additions to take the magnitude of")
@@ -36,29 +38,31 @@ pub fn steering_vec_magnitudes(
 
 /// The L2 norm of a prompt's own activations at each position, BOS included.
 pub fn prompt_magnitudes(
+    run: &RunContext,
     prompt: &str,
     model: &HookedTransformer,
     act_name: HookName,
 ) -> Result<Vec<f32>> {
     let act_name = act_name.check_residual_width(
-        model.config(),
+        model.arch(),
         "magnitudes can't be taken",
         "they need",
         "take them",
     )?;
     let tokens = model.to_tokens(prompt)?;
-    let activations = model.activations(&[&tokens], &[act_name])?;
+    let activations = model.activations(run, &[&tokens], &[act_name])?;
     norms(&activations[&act_name])
 }
 
 /// The additions' magnitudes divided by the prompt's at the same hook point, as far as both reach.
 pub fn steering_magnitudes_relative_to_prompt(
+    run: &RunContext,
     prompt: &str,
     additions: &[ActivationAddition],
     model: &HookedTransformer,
 ) -> Result<Vec<f32>> {
-    let steering = steering_vec_magnitudes(additions, model)?;
-    let prompt = prompt_magnitudes(prompt, model, additions[0].act_name)?;
+    let steering = steering_vec_magnitudes(run, additions, model)?;
+    let prompt = prompt_magnitudes(run, prompt, model, additions[0].act_name)?;
     Ok(steering
         .iter()
         .zip(prompt)

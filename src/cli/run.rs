@@ -134,6 +134,7 @@ fn command(cli: &Cli, profile: &Profile) -> Result<(), Ended> {
         )));
     }
     if let Some(threads) = global.threads {
+        crate::kernels::set_threads(threads.into());
         rayon::ThreadPoolBuilder::new()
             .num_threads(threads.into())
             .build_global()
@@ -242,19 +243,19 @@ fn session(
 ) -> Result<Session, Ended> {
     let mut session = Session::new(stdout(global.color));
     session.params = Params::new(params.iter().cloned());
-    session.permissions = Permissions {
+    session.run.permissions = Permissions {
         offline: global.offline,
         ..Permissions::default()
     };
-    session.cancel = on_interrupt(second)?;
-    session.profile = profile.clone();
-    session.memory = global.memory;
+    session.run.cancel = on_interrupt(second)?;
+    session.run.profile = profile.clone();
+    session.run.memory = global.memory;
     let err = std::io::stderr();
     if !global.quiet {
         let painter = global.color.painter(&err);
         session.notes = Box::new(move |note| complain(&painter.dim(&format!("avec: {note}"))));
         if err.is_terminal() {
-            session.progress = Arc::new(TerminalProgress);
+            session.run.progress = Arc::new(TerminalProgress);
         }
     }
     Ok(session)

@@ -27,8 +27,13 @@ pub(crate) trait Backend: Send + Sync {
     /// Causal attention: q `[batch, query, head, d_head]`, k and v
     /// `[batch, kv_head, column, d_head]` -> z `[batch, query, head, d_head]`. The last query stands
     /// at the last column.
-    fn attention(&self, q: &Tensor, k: &Tensor, v: &Tensor, shape: AttentionShape)
-    -> Result<Tensor>;
+    fn attention(
+        &self,
+        q: &Tensor,
+        k: &Tensor,
+        v: &Tensor,
+        shape: AttentionShape,
+    ) -> Result<Tensor>;
 
     /// A norm without gain and bias over the last axis.
     fn norm(&self, x: &Tensor, norm: Norm) -> Result<Tensor>;

@@ -153,13 +153,16 @@ pub(crate) fn hide_columns(scores: &Tensor, starts: &[usize]) -> Result<Tensor> 
     }
     let past = columns - queries;
     let same = starts.windows(2).all(|pair| pair[0] == pair[1]);
-    let rows = if same { &starts[..1.min(batch)] } else { starts };
+    let rows = if same {
+        &starts[..1.min(batch)]
+    } else {
+        starts
+    };
     let visible: Vec<u8> = rows
         .iter()
         .flat_map(|start| {
             (0..queries).flat_map(move |query| {
-                (0..columns)
-                    .map(move |column| u8::from(*start <= column && column <= past + query))
+                (0..columns).map(move |column| u8::from(*start <= column && column <= past + query))
             })
         })
         .collect();

@@ -234,13 +234,18 @@ mod tests {
             (TensorView::of_f32(&out_in, &[4, 2]), Order::OutIn),
         ];
         for (view, order) in views {
-            let mut matrix =
-                WeightMatrix::of_parts([(view, order, vec![2..3, 3..4, 0..1]), (view, order, vec![1..2])]);
+            let mut matrix = WeightMatrix::of_parts([
+                (view, order, vec![2..3, 3..4, 0..1]),
+                (view, order, vec![1..2]),
+            ]);
             assert_eq!(matrix.sizes(), (2, 4));
             let mut row = [0.0; 3];
             matrix.read(1, 1, &mut row);
             assert_eq!(row, [13.0, 10.0, 11.0], "{order:?}");
-            assert_eq!(matrix.times(&[2.0, 1.0], &[0.5; 4]), [16.5, 19.5, 10.5, 13.5]);
+            assert_eq!(
+                matrix.times(&[2.0, 1.0], &[0.5; 4]),
+                [16.5, 19.5, 10.5, 13.5]
+            );
             matrix.scale = vec![2.0, 1.0];
             assert_eq!(matrix.means(), [3.0, 11.5]);
             matrix.shift = matrix.means();

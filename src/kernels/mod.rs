@@ -5,11 +5,13 @@ mod backend;
 mod candle;
 pub(crate) mod cpu;
 mod device;
+#[cfg(feature = "internals")]
+pub mod internals;
 mod matrix;
 mod values;
 
-pub(crate) use backend::{After, AttentionShape, Backend, Linear, open};
 pub use backend::{Activation, KernelChoice, Norm, NormKind};
+pub(crate) use backend::{After, AttentionShape, Backend, Linear, open};
 pub(crate) use candle::{heads_of, hide_columns, norm_parts};
 pub(crate) use cpu::reductions;
 pub(crate) use cpu::workers::run as run_pass;

@@ -87,7 +87,10 @@ impl Arch {
             Positions::Learned => size(self.n_ctx) * d,
             Positions::Rotary { .. } => 0,
         };
-        size(self.d_vocab) * d + positions + size(self.n_layers) * (2 * norm + attention + mlp) + norm
+        size(self.d_vocab) * d
+            + positions
+            + size(self.n_layers) * (2 * norm + attention + mlp)
+            + norm
     }
 
     /// What the products of queries and keys of a layer are multiplied by.

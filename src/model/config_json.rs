@@ -24,7 +24,9 @@ impl ConfigJson {
         match serde_json::from_slice(text) {
             Ok(Value::Object(fields)) => config.fields = fields,
             Ok(other) => {
-                return Err(config.bad(format!("it holds {}, not a JSON object", json_kind(&other))));
+                return Err(
+                    config.bad(format!("it holds {}, not a JSON object", json_kind(&other)))
+                );
             }
             Err(error) => return Err(config.bad(not_json(&error))),
         }
@@ -70,9 +72,7 @@ impl ConfigJson {
             None => Ok(None),
             Some(value) => match read(value) {
                 Some(found) => Ok(Some(found)),
-                None => {
-                    Err(self.bad(format!("{name} must be {expected}, but it is {value}")))
-                }
+                None => Err(self.bad(format!("{name} must be {expected}, but it is {value}"))),
             },
         }
     }
@@ -124,7 +124,10 @@ impl ConfigJson {
             one => Some(one),
         });
         let id = |value: &Value| u32::try_from(value.as_u64()?).ok();
-        match self.field(name, first, "a token id", id)?.unwrap_or(default) {
+        match self
+            .field(name, first, "a token id", id)?
+            .unwrap_or(default)
+        {
             id if (id as usize) < d_vocab => Ok(id),
             id => Err(self.bad(format!(
                 "{name} is {id}, and the vocabulary ends at {}",
@@ -137,7 +140,12 @@ impl ConfigJson {
     /// name, older files under the old name beside the others.
     pub(crate) fn rope_number(&self, old: &str, new: &str) -> Result<Option<f64>> {
         let inner = self.get("rope_parameters").and_then(|rope| rope.get(new));
-        let inner = self.field(new, inner.filter(|value| !value.is_null()), "a number", Value::as_f64)?;
+        let inner = self.field(
+            new,
+            inner.filter(|value| !value.is_null()),
+            "a number",
+            Value::as_f64,
+        )?;
         match inner {
             Some(number) => Ok(Some(number)),
             None => Ok(self.number(old)?.or(self.number(new)?)),
@@ -146,9 +154,13 @@ impl ConfigJson {
 
     /// The kind of scaling that rotary positions are stretched by, if any.
     pub(crate) fn rope_scaling(&self) -> Result<Option<String>> {
-        let settings = self.get("rope_scaling").or_else(|| self.get("rope_parameters"));
+        let settings = self
+            .get("rope_scaling")
+            .or_else(|| self.get("rope_parameters"));
         let kind = settings.and_then(|rope| rope.get("rope_type").or_else(|| rope.get("type")));
-        let kind = self.field("rope_type", kind, "a text", |value| value.as_str().map(str::to_owned))?;
+        let kind = self.field("rope_type", kind, "a text", |value| {
+            value.as_str().map(str::to_owned)
+        })?;
         Ok(kind.filter(|kind| kind != "default"))
     }
 

@@ -241,10 +241,7 @@ impl HookedTransformer {
         // A site outside of the blocks may come after them all.
         let layers = names
             .iter()
-            .map(|name| {
-                name.layer
-                    .map_or(self.arch().n_layers, |layer| layer + 1)
-            })
+            .map(|name| name.layer.map_or(self.arch().n_layers, |layer| layer + 1))
             .max()
             .unwrap_or(0);
         let mut found = HashMap::new();

@@ -67,7 +67,8 @@ impl KvCache {
 
     /// Bytes that [`KvCache::new`] would take.
     pub(crate) fn size(arch: &Arch, rows: usize, columns: usize, dtype: DType) -> u64 {
-        let per_column = 2 * arch.n_layers * arch.n_key_value_heads * arch.d_head * dtype.size_in_bytes();
+        let per_column =
+            2 * arch.n_layers * arch.n_key_value_heads * arch.d_head * dtype.size_in_bytes();
         (rows as u64)
             .saturating_mul(columns as u64)
             .saturating_mul(per_column as u64)

@@ -15,7 +15,9 @@ use super::layers::{Attention, Block, Embedding, Mlp, NormLayer, Rotary, Unembed
 use super::processing::{Affine, Map, Processing, center_rows};
 use super::tokenizer::Tokenizer;
 use crate::error::{ErrorKind, Result};
-use crate::kernels::{self, Backend, DeviceChoice, KernelChoice, Linear, NormKind, Order, WeightMatrix};
+use crate::kernels::{
+    self, Backend, DeviceChoice, KernelChoice, Linear, NormKind, Order, WeightMatrix,
+};
 use crate::profile::Stage;
 use crate::progress::Unit;
 use crate::run::{RunContext, check_memory};
@@ -57,7 +59,12 @@ pub(super) fn load(
     let config = ConfigJson::parse(&files.config.read()?, &files.config.to_string())?;
     let (family, arch) = family::identify(&config)?;
     let checkpoint = Arc::new(Checkpoint::open(&files.weights, family.prefixes())?);
-    check_layers(&arch, config.path(), checkpoint.layers(family.layer_prefix()), &checkpoint)?;
+    check_layers(
+        &arch,
+        config.path(),
+        checkpoint.layers(family.layer_prefix()),
+        &checkpoint,
+    )?;
     check_memory(
         &format!("the weights of {}", files.name),
         checkpoint.size_in_f32() / 4 * options.dtype.size_in_bytes() as u64,
@@ -114,11 +121,7 @@ struct Loader<'a> {
 }
 
 impl Loader<'_> {
-    fn layers(
-        &self,
-        run: &RunContext,
-        name: &str,
-    ) -> Result<(Embedding, Vec<Block>, Unembedding)> {
+    fn layers(&self, run: &RunContext, name: &str) -> Result<(Embedding, Vec<Block>, Unembedding)> {
         let n_layers = self.arch.n_layers;
         let task = run.progress.start(
             &format!("loading {name}"),
@@ -160,7 +163,9 @@ impl Loader<'_> {
             _ => None,
         };
         Ok(Embedding {
-            tokens: self.checkpoint.handle(self.family.token_embedding(), &[v, d])?,
+            tokens: self
+                .checkpoint
+                .handle(self.family.token_embedding(), &[v, d])?,
             centered,
             positions,
             d_model: d,
@@ -320,9 +325,7 @@ impl Loader<'_> {
         Ok(Affine {
             gain: self.checkpoint.read(&format!("{name}.weight"), &width)?,
             bias: match self.arch.norm.kind {
-                NormKind::LayerNorm => {
-                    Some(self.checkpoint.read(&format!("{name}.bias"), &width)?)
-                }
+                NormKind::LayerNorm => Some(self.checkpoint.read(&format!("{name}.bias"), &width)?),
                 NormKind::RmsNorm => None,
             },
         })

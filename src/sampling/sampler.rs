@@ -8,9 +8,9 @@ use std::cmp::Ordering;
 use rten_simd::SimdUnaryOp;
 use rten_vecmath::Exp;
 
-use super::random::exponential;
-use super::vector;
+use super::rng::exponential;
 use crate::error::{Error, Result};
+use crate::kernels::reductions;
 
 /// How the next token is chosen.
 #[derive(Debug, Clone, PartialEq)]
@@ -98,7 +98,7 @@ impl Sampling {
                 logits[token as usize] -= penalty * count as f32;
             }
         }
-        let max = vector::max(logits);
+        let max = reductions::max(logits);
         let kept = match (self.top_k, self.top_p) {
             (Some(k), _) if k < logits.len() => Some(most_likely(logits, k)),
             (None, Some(p)) if p < 1.0 => Some(nucleus(logits, max, p)),
@@ -109,8 +109,8 @@ impl Sampling {
         match (kept, chance) {
             (Some(kept), Chance::Uniform(u)) => look_up(u, &kept, logits, max),
             (None, Chance::Uniform(u)) => look_up_in_all(u, logits, max),
-            (Some(kept), Chance::Raw(raw)) => race(raw, kept.iter().map(of), max),
-            (None, Chance::Raw(raw)) => race(raw, all(), max),
+            (Some(kept), Chance::Raw(raw)) => exponential_race(raw, kept.iter().map(of), max),
+            (None, Chance::Raw(raw)) => exponential_race(raw, all(), max),
         }
     }
 }
@@ -166,7 +166,7 @@ fn above(logits: &[f32], threshold: f32) -> Vec<u32> {
 /// reached is sorted: a flat distribution takes no longer than two walks over it.
 fn nucleus(logits: &[f32], max: f32, p: f64) -> Vec<u32> {
     const BUCKETS: usize = 512;
-    let limit = p * f64::from(vector::sum_exp(logits, max));
+    let limit = p * f64::from(reductions::sum_exp(logits, max));
     let value = |token: u32| logits[token as usize];
     for distance in [2.0, 5.0, 10.0, 20.0, f32::INFINITY] {
         let tokens = above(logits, max - distance);
@@ -223,14 +223,14 @@ fn nucleus(logits: &[f32], max: f32, p: f64) -> Vec<u32> {
 fn look_up(u: f64, kept: &[u32], logits: &[f32], max: f32) -> u32 {
     let weights = weights(kept.iter().map(|token| logits[*token as usize]), max);
     let total: f64 = weights.iter().map(|w| f64::from(*w)).sum();
-    kept[place(u * total, &weights).unwrap_or(0)]
+    kept[position_of(u * total, &weights).unwrap_or(0)]
 }
 
 /// The same over all tokens, in the order of their ids: first the part that the number falls into,
 /// then the token.
 fn look_up_in_all(u: f64, logits: &[f32], max: f32) -> u32 {
     const PART: usize = 1024;
-    let sum = |part: &[f32]| f64::from(vector::sum_exp(part, max));
+    let sum = |part: &[f32]| f64::from(reductions::sum_exp(part, max));
     let parts: Vec<f64> = logits.chunks(PART).map(sum).collect();
     let mut wanted = u * parts.iter().sum::<f64>();
     let mut at = 0;
@@ -242,8 +242,8 @@ fn look_up_in_all(u: f64, logits: &[f32], max: f32) -> u32 {
         wanted -= sum;
     }
     let part = logits.iter().copied().skip(at * PART).take(PART);
-    match place(wanted, &weights(part, max)) {
-        Some(place) => (at * PART + place) as u32,
+    match position_of(wanted, &weights(part, max)) {
+        Some(position) => (at * PART + position) as u32,
         None => argmax(logits),
     }
 }
@@ -256,7 +256,7 @@ fn weights(logits: impl Iterator<Item = f32>, max: f32) -> Vec<f32> {
 }
 
 /// The first place up to which more than `wanted` comes together, or the last that has any weight.
-fn place(wanted: f64, weights: &[f32]) -> Option<usize> {
+fn position_of(wanted: f64, weights: &[f32]) -> Option<usize> {
     let mut sum = 0.0;
     let mut last = None;
     for (i, weight) in weights.iter().enumerate() {
@@ -273,7 +273,11 @@ fn place(wanted: f64, weights: &[f32]) -> Option<usize> {
 
 /// torch's way of drawing: every token's probability is divided by its own Exp(1) number, and the
 /// largest wins.
-fn race(raw: &[u64], tokens: impl Iterator<Item = (u32, f32)> + Clone, max: f32) -> u32 {
+fn exponential_race(
+    raw: &[u64],
+    tokens: impl Iterator<Item = (u32, f32)> + Clone,
+    max: f32,
+) -> u32 {
     let total: f32 = tokens.clone().map(|(_, logit)| (logit - max).exp()).sum();
     let mut best = (f32::NEG_INFINITY, 0);
     for (token, logit) in tokens {

@@ -205,7 +205,7 @@ fn connect(engine: &mut Engine, session: &Arc<Session>) {
     engine.on_print(move |text| drop(output.line(text)));
     let output = session.output.clone();
     engine.on_debug(move |text, _, _| drop(output.line(text)));
-    let (output, cancel) = (session.output.clone(), session.cancel.clone());
+    let (output, cancel) = (session.output.clone(), session.run.cancel.clone());
     engine.on_progress(move |_| match output.failure() {
         Some(failure) => Some(Dynamic::from(failure.clone())),
         None => cancel.is_raised().then_some(Dynamic::UNIT),

@@ -10,19 +10,20 @@ use super::fault::{Fault, IntoScript, ScriptResult};
 use super::options::kind_of;
 use crate::analysis::Completions;
 use crate::error::Error;
+use crate::model::{ActivationCache, HookedTransformer};
+use crate::run::RunContext;
 use crate::steering::ActivationAddition;
-use crate::transformer::{ActivationCache, HookedTransformer};
 
 /// A value as JSON. Numbers that are not finite become null, tables arrays of rows, ranges arrays of
 /// their numbers. What is not data, such as a model's cache or a function, has no JSON form.
-pub fn to_json(value: &Dynamic) -> ScriptResult<String> {
-    let json = convert(value, 0)?;
+pub fn to_json(run: &RunContext, value: &Dynamic) -> ScriptResult<String> {
+    let json = convert(run, value, 0)?;
     serde_json::to_string(&json)
         .map_err(|error| Error::other(format!("can't write this as JSON: {error}")))
         .script()
 }
 
-fn convert(value: &Dynamic, depth: usize) -> ScriptResult<Value> {
+fn convert(run: &RunContext, value: &Dynamic, depth: usize) -> ScriptResult<Value> {
     if depth > 100 {
         return Err(Error::other("this value is nested too deeply for JSON").into());
     }
@@ -46,18 +47,21 @@ fn convert(value: &Dynamic, depth: usize) -> ScriptResult<Value> {
     }
     if value.is_array() {
         let array = value.clone().into_array().unwrap_or_default();
-        return array.iter().map(|item| convert(item, depth + 1)).collect();
+        return array
+            .iter()
+            .map(|item| convert(run, item, depth + 1))
+            .collect();
     }
     if let Some(map) = value.read_lock::<Map>() {
         return map
             .iter()
-            .map(|(key, item)| Ok((key.to_string(), convert(item, depth + 1)?)))
+            .map(|(key, item)| Ok((key.to_string(), convert(run, item, depth + 1)?)))
             .collect::<ScriptResult<serde_json::Map<_, _>>>()
             .map(Value::Object);
     }
     if let Some(table) = value.clone().try_cast::<Completions>() {
-        let rows = completion_maps(&table)?;
-        return convert(&Dynamic::from(rows), depth + 1);
+        let rows = completion_maps(run, &table)?;
+        return convert(run, &Dynamic::from(rows), depth + 1);
     }
     if let Some(tensor) = value.clone().try_cast::<candle_core::Tensor>() {
         return tensor_json(&tensor);

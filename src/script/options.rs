@@ -7,9 +7,9 @@ use rhai::{Array, Dynamic, FLOAT, INT, ImmutableString, Map};
 
 use super::fault::Problem;
 use crate::error::{Error, ErrorKind};
+use crate::model::{HookName, HookedTransformer};
 use crate::steering::{ActivationAddition, ResidSlice};
 use crate::suggest::nearest;
-use crate::transformer::{HookName, HookedTransformer};
 
 /// One option of a function, for help.
 #[derive(Debug, Clone, Copy)]
@@ -536,9 +536,9 @@ word_option! {
     crate::steering::PadMethod: "\"tokens_right\" or \"tokens_left\"";
     crate::steering::Location: "\"front\", \"mid\" or \"back\"";
     crate::analysis::InjectionMode: "\"overlay\", \"pad\" or \"pad_remove\"";
-    crate::transformer::Rng: "\"row\" or \"torch\"";
-    crate::transformer::Processing: "\"default\" or \"none\"";
-    crate::transformer::DeviceChoice: "\"cpu\", \"cuda\", \"cuda:1\", \"metal\" or \"auto\"";
+    crate::sampling::Rng: "\"row\" or \"torch\"";
+    crate::model::Processing: "\"default\" or \"none\"";
+    crate::kernels::DeviceChoice: "\"cpu\", \"cuda\", \"cuda:1\", \"metal\" or \"auto\"";
 }
 
 /// A number type by name.
@@ -550,7 +550,7 @@ impl OptionValue for DTypeName {
 
     fn decode(name: &str, value: Dynamic) -> Result<Self, Error> {
         match value.read_lock::<ImmutableString>() {
-            Some(text) => crate::transformer::parse_dtype(&text).map(Self),
+            Some(text) => crate::kernels::parse_dtype(&text).map(Self),
             None => Err(wrong_type(name, Self::TYPE, &value)),
         }
     }

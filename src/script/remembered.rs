@@ -5,8 +5,9 @@ use std::fmt::Write;
 
 use crate::analysis::{Comparison, CompletionOptions, CompletionRow, Completions, Known};
 use crate::error::{Error, Result};
+use crate::model::{HookName, HookedTransformer};
+use crate::sampling::Rng;
 use crate::steering::{ActivationAddition, Location, string_literal};
-use crate::transformer::{HookName, HookedTransformer, Rng};
 
 /// A comparison that was made.
 #[derive(Clone)]

@@ -11,15 +11,13 @@ use rhai::{Dynamic, EvalAltResult, NativeCallContext, Position};
 use super::fault::ScriptResult;
 use super::params::Params;
 use super::remembered::Remembered;
-use crate::cancel::Cancel;
 use crate::error::{Error, Result};
-use crate::permissions::Permissions;
-use crate::profile::Profile;
-use crate::progress::{Progress, silent};
+use crate::kernels::DeviceChoice;
+use crate::model::{HookedTransformer, LoadOptions, Processing};
 use crate::report::Painter;
+use crate::run::RunContext;
 use crate::steering::{ActivationAddition, string_literal, uncancelled_at_bos};
 use crate::store::{self, StoreOptions};
-use crate::transformer::{DeviceChoice, HookedTransformer, LoadOptions, Processing};
 
 /// Where a script's text goes. Cloned freely; all clones write to the same place.
 #[derive(Clone)]
@@ -137,12 +135,8 @@ pub struct Session {
     /// Short notes for the person at the terminal, e.g. that the demo model is in use.
     pub notes: Box<dyn Fn(&str) + Send + Sync>,
     pub params: Params,
-    pub permissions: Permissions,
-    pub progress: Arc<dyn Progress>,
-    pub cancel: Cancel,
-    pub profile: Profile,
-    /// How many bytes generation may use at once; half of what is free if nobody says.
-    pub memory: Option<u64>,
+    /// What calls of the library are given.
+    pub run: RunContext,
     /// Whether comparisons are remembered, so that they can be made again with one thing changed.
     pub remembers: bool,
     last: Mutex<Option<Remembered>>,
@@ -191,11 +185,7 @@ impl Session {
             output,
             notes: Box::new(|_| {}),
             params: Params::default(),
-            permissions: Permissions::default(),
-            progress: silent(),
-            cancel: Cancel::new(),
-            profile: Profile::default(),
-            memory: None,
+            run: RunContext::default(),
             remembers: false,
             last: Mutex::default(),
             models: Mutex::default(),
@@ -268,23 +258,18 @@ impl Session {
             &key.id,
             &StoreOptions {
                 revision: key.revision.clone(),
-                permissions: self.permissions.clone(),
-                progress: self.progress.clone(),
-                cancel: self.cancel.clone(),
+                permissions: self.run.permissions.clone(),
+                progress: self.run.progress.clone(),
+                cancel: self.run.cancel.clone(),
             },
         )?;
-        let model = HookedTransformer::load(
-            &files,
-            &LoadOptions {
-                processing: key.processing,
-                dtype: key.dtype,
-                device,
-                progress: self.progress.clone(),
-                cancel: self.cancel.clone(),
-                profile: self.profile.clone(),
-                memory: self.memory,
-            },
-        )?;
+        let options = LoadOptions {
+            processing: key.processing,
+            dtype: key.dtype,
+            device,
+            ..LoadOptions::default()
+        };
+        let model = HookedTransformer::load(&self.run, &files, &options)?;
         if key.id == store::DEMO {
             // An interactive session has no parameters to set.
             let real = if self.remembers {

@@ -6,9 +6,9 @@ use std::time::{Duration, Instant};
 
 use super::session::Session;
 use crate::error::count;
+use crate::model::HookedTransformer;
 use crate::progress::{Task, Unit};
 use crate::report::{ComparisonTable, LiveArea, Passage, Side};
-use crate::transformer::HookedTransformer;
 
 /// Follows one call that generates.
 pub struct Watch {
@@ -47,7 +47,7 @@ const PATIENCE: Duration = Duration::from_millis(200);
 impl Watch {
     /// For rows that are not shown as they are written.
     pub fn bar(session: Arc<Session>, rows: usize, new_tokens: usize) -> Self {
-        let task = session.progress.start(
+        let task = session.run.progress.start(
             &format!("generating {}", count(rows, "completion")),
             (rows * new_tokens) as u64,
             Unit::Tokens,

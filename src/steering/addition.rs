@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::error::{ErrorKind, Result};
-use crate::transformer::{HookName, HookedTransformer};
+use crate::model::{HookName, HookedTransformer};
 
 /// What is added: the clean model's activations at `act_name` on a text, times `coeff`.
 ///

@@ -9,7 +9,8 @@ use candle_core::{IndexOp, Tensor};
 
 use super::addition::ActivationAddition;
 use crate::error::{Error, ErrorKind, Result};
-use crate::transformer::{HookName, HookedTransformer, Hooks};
+use crate::model::{HookName, HookedTransformer, Hooks};
+use crate::run::RunContext;
 
 /// Which end of the prompt a vector covers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -91,13 +92,14 @@ impl SteeringVector {
     /// The vectors of additions, in their order, on the clean model. Texts of one length run
     /// together in one pass, which ends at the last layer that is needed.
     pub fn compute(
+        run: &RunContext,
         model: &HookedTransformer,
         additions: &[ActivationAddition],
     ) -> Result<Vec<Self>> {
         let mut by_length: BTreeMap<usize, Vec<(usize, Vec<u32>)>> = BTreeMap::new();
         for (i, addition) in additions.iter().enumerate() {
             addition.act_name.check_residual_width(
-                model.config(),
+                model.arch(),
                 "an addition can't be made",
                 "steering needs",
                 "steer",
@@ -109,7 +111,7 @@ impl SteeringVector {
         for texts in by_length.into_values() {
             let rows: Vec<&[u32]> = texts.iter().map(|(_, tokens)| tokens.as_slice()).collect();
             let names: Vec<HookName> = texts.iter().map(|(i, _)| additions[*i].act_name).collect();
-            let activations = model.activations(&rows, &names)?;
+            let activations = model.activations(run, &rows, &names)?;
             for (row, (i, tokens)) in texts.iter().enumerate() {
                 let ActivationAddition {
                     act_name, coeff, ..
@@ -144,16 +146,17 @@ pub struct Steering {
 impl Steering {
     /// Computes the vectors, always on the clean model.
     pub fn new(
+        run: &RunContext,
         model: &HookedTransformer,
         additions: &[ActivationAddition],
         injection: Injection,
     ) -> Result<Self> {
         if let Some(slice) = injection.slice {
-            slice.check(model.config().d_model)?;
+            slice.check(model.arch().d_model)?;
         }
         Ok(Self {
             model: model.clone(),
-            vectors: SteeringVector::compute(model, additions)?,
+            vectors: SteeringVector::compute(run, model, additions)?,
             injection,
         })
     }
@@ -180,7 +183,7 @@ impl Steering {
         if prompt.len() == 1 {
             return Ok(hooks);
         }
-        let d_model = self.model.config().d_model;
+        let d_model = self.model.arch().d_model;
         let dims = self
             .injection
             .slice

@@ -4,7 +4,7 @@ use std::str::FromStr;
 
 use super::addition::ActivationAddition;
 use crate::error::{Error, ErrorKind, Result};
-use crate::transformer::{HookName, HookedTransformer};
+use crate::model::{HookName, HookedTransformer};
 
 /// How two prompts are made equally long.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,7 +1,8 @@
 //! The demo model, embedded in the program.
 
 use super::names::DEMO;
-use crate::transformer::{ModelFiles, Source, TokenizerFiles};
+use crate::model::{ModelFiles, TokenizerFiles};
+use crate::weights::Source;
 
 pub fn files() -> ModelFiles {
     ModelFiles {

@@ -5,7 +5,8 @@ use std::path::{Component, Path, PathBuf};
 use serde::Deserialize;
 
 use crate::error::{Error, ErrorKind, Result, not_json};
-use crate::transformer::{ModelFiles, Source, TokenizerFiles};
+use crate::model::{ModelFiles, TokenizerFiles};
+use crate::weights::Source;
 
 pub const CONFIG: &str = "config.json";
 pub const TOKENIZER: &str = "tokenizer.json";

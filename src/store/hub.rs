@@ -16,8 +16,8 @@ use super::StoreOptions;
 use super::folder::{CONFIG, INDEX, MERGES, TOKENIZER, VOCAB, WEIGHTS, from_files, shards};
 use super::names::aliases;
 use crate::error::{Error, ErrorKind, Result};
+use crate::model::ModelFiles;
 use crate::progress::{Task, Unit};
-use crate::transformer::ModelFiles;
 
 pub fn files(
     id: &str,

@@ -13,9 +13,9 @@ pub use names::{DEMO, aliases};
 
 use crate::cancel::Cancel;
 use crate::error::{Error, ErrorKind, Result};
+use crate::model::ModelFiles;
 use crate::permissions::Permissions;
 use crate::progress::{Progress, silent};
-use crate::transformer::ModelFiles;
 
 /// How models are looked for.
 #[derive(Clone)]

@@ -32,6 +32,7 @@ pub(crate) struct TensorView<'a> {
 
 impl<'a> TensorView<'a> {
     /// f32 numbers in memory as a tensor.
+    #[cfg(any(test, feature = "internals"))]
     pub(crate) fn of_f32(values: &'a [f32], shape: &'a [usize]) -> Self {
         debug_assert!(cfg!(target_endian = "little"));
         Self {
@@ -95,12 +96,26 @@ mod tests {
     #[test]
     fn every_number_type_reads_the_same_values() {
         let values = [1.0f32, -2.5, 0.0, 1024.0, -0.125, 3.0];
-        let f16: Vec<u8> = values.iter().flat_map(|x| f16::from_f32(*x).to_le_bytes()).collect();
-        let bf16: Vec<u8> = values.iter().flat_map(|x| bf16::from_f32(*x).to_le_bytes()).collect();
+        let f16: Vec<u8> = values
+            .iter()
+            .flat_map(|x| f16::from_f32(*x).to_le_bytes())
+            .collect();
+        let bf16: Vec<u8> = values
+            .iter()
+            .flat_map(|x| bf16::from_f32(*x).to_le_bytes())
+            .collect();
         let views = [
             TensorView::of_f32(&values, &[2, 3]),
-            TensorView { shape: &[2, 3], dtype: StoredDType::F16, bytes: &f16 },
-            TensorView { shape: &[2, 3], dtype: StoredDType::Bf16, bytes: &bf16 },
+            TensorView {
+                shape: &[2, 3],
+                dtype: StoredDType::F16,
+                bytes: &f16,
+            },
+            TensorView {
+                shape: &[2, 3],
+                dtype: StoredDType::Bf16,
+                bytes: &bf16,
+            },
         ];
         for view in views {
             assert_eq!(view.to_vec(), values);

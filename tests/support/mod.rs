@@ -6,9 +6,8 @@
 
 use std::path::{Path, PathBuf};
 
-use avec::transformer::{
-    HookedTransformer, LoadOptions, ModelFiles, Processing, Source, TokenizerFiles,
-};
+use avec::model::{HookedTransformer, LoadOptions, ModelFiles, Processing, TokenizerFiles};
+use avec::{RunContext, Source};
 
 pub fn repository() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
@@ -29,13 +28,18 @@ pub fn tiny_folder() -> PathBuf {
     repository().join("tests/golden/tiny")
 }
 
+/// A run without limits.
+pub fn run() -> RunContext {
+    RunContext::default()
+}
+
 /// The tiny random model of the reference fixtures.
 pub fn tiny(processing: Processing) -> HookedTransformer {
     let options = LoadOptions {
         processing,
         ..LoadOptions::default()
     };
-    HookedTransformer::load(&folder_files(&tiny_folder()), &options).unwrap()
+    HookedTransformer::load(&run(), &folder_files(&tiny_folder()), &options).unwrap()
 }
 
 /// One run of the real program, in a folder of its own.

@@ -6,7 +6,8 @@ use std::collections::HashMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use avec::transformer::{HookedTransformer, LoadOptions, ModelFiles, Source, TokenizerFiles};
+use avec::model::{HookedTransformer, LoadOptions, ModelFiles, TokenizerFiles};
+use avec::{RunContext, Source};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use safetensors::Dtype;
@@ -33,7 +34,8 @@ pub fn load(folder: &Path, options: &LoadOptions) -> HookedTransformer {
         tokenizer: TokenizerFiles::Json(file("tokenizer.json")),
         weights: vec![file("model.safetensors")],
     };
-    HookedTransformer::load(&files, options).expect("the random model loads")
+    HookedTransformer::load(&RunContext::default(), &files, options)
+        .expect("the random model loads")
 }
 
 /// Where that model's files lie, made once in the target folder; 0.5 GB.

@@ -172,7 +172,11 @@ impl ManyQueries<'_> {
             let height = most.min(queries - first);
             let q = &mut x[..d_head * height]; // [d_head, height]
             let rows = first..first + height;
-            pack_rows(rows.map(|query| self.q.row(row, query, self.head)), height, q);
+            pack_rows(
+                rows.map(|query| self.q.row(row, query, self.head)),
+                height,
+                q,
+            );
             // The last query of the block sees the most keys; later keys are not touched.
             let seen = keys - queries + first + height;
             let scores = &mut scores[..height * seen]; // [height, seen]

@@ -114,7 +114,10 @@ impl Prefetch {
     pub(crate) fn ahead_in<T: Stored>(part: &[T], lanes: usize) -> Self {
         let size = size_of::<T>() * T::per_input(lanes);
         Self {
-            from: part.as_ptr().wrapping_byte_add(PREFETCH_DISTANCE * size).cast(),
+            from: part
+                .as_ptr()
+                .wrapping_byte_add(PREFETCH_DISTANCE * size)
+                .cast(),
             step: size,
         }
     }
@@ -145,7 +148,13 @@ impl Prefetch {
 
 /// out `[height, 2 * lanes]` += x `[in, height]` times a part of a panel `[in, per_input]`, or as
 /// much of x as the part has inputs.
-pub(crate) fn product<T: Stored>(height: usize, x: &[f32], values: &[T], out: &mut [f32], prefetch: Prefetch) {
+pub(crate) fn microkernel<T: Stored>(
+    height: usize,
+    x: &[f32],
+    values: &[T],
+    out: &mut [f32],
+    prefetch: Prefetch,
+) {
     macro_rules! heights {
         ($($height:literal)*) => {
             match height {

@@ -8,9 +8,12 @@ mod packed;
 pub(crate) mod reductions;
 pub(crate) mod workers;
 
+#[cfg(feature = "internals")]
+pub(crate) use linear::PackedLinear;
+
 use candle_core::{D, DType, Device, Tensor};
 
-use super::backend::{After, AttentionShape, Backend, Linear, Norm};
+use super::backend::{AttentionShape, Backend, Linear, Norm};
 use super::matrix::WeightMatrix;
 use super::values::map_parts;
 use super::{Activation, NormKind};

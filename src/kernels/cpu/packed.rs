@@ -16,7 +16,9 @@ use std::ops::Range;
 use rayon::prelude::*;
 
 use super::huge_pages::HugePages;
-use super::microkernel::{K_BLOCK, MAX_LANES, Prefetch, Stored, lanes, max_rows, microkernel, pack_rows};
+use super::microkernel::{
+    K_BLOCK, MAX_LANES, Prefetch, Stored, lanes, max_rows, microkernel, pack_rows,
+};
 use super::reductions::activate;
 use crate::kernels::Activation;
 

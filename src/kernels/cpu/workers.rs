@@ -147,7 +147,11 @@ mod tests {
     fn passes_have_deep_stacks() {
         fn dig(depth: usize) -> usize {
             let frame = std::hint::black_box([depth; 1 << 13]); // 64 KB
-            if depth == 0 { frame[0] } else { 1 + dig(depth - 1) }
+            if depth == 0 {
+                frame[0]
+            } else {
+                1 + dig(depth - 1)
+            }
         }
         assert_eq!(run(|| run(|| dig(1000))), 1000);
     }

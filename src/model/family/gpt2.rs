@@ -39,8 +39,7 @@ impl Family for Gpt2 {
         {
             return Err(config.unfit("it asks for an attention that differs from GPT-2's (scale_attn_weights, scale_attn_by_inverse_layer_idx or add_cross_attention)"));
         }
-        let last = u32::try_from(d_vocab - 1)
-            .map_err(|_| config.bad("vocab_size is too large"))?;
+        let last = u32::try_from(d_vocab - 1).map_err(|_| config.bad("vocab_size is too large"))?;
         Ok(Arch {
             family: self.name(),
             n_layers,
@@ -99,7 +98,8 @@ impl Family for Gpt2 {
 
     fn map(&self, arch: &Arch, map: MapPart, layer: usize) -> StoredMap {
         let (_, outputs) = map.sizes(arch);
-        let whole = |name: &str| StoredMap::whole(format!("h.{layer}.{name}"), Order::InOut, outputs);
+        let whole =
+            |name: &str| StoredMap::whole(format!("h.{layer}.{name}"), Order::InOut, outputs);
         let third = |i: usize| StoredMap {
             stored: 3 * outputs,
             outputs: vec![i * outputs..(i + 1) * outputs],

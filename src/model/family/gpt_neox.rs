@@ -39,7 +39,9 @@ impl Family for GptNeoX {
         if let Some(kind) = config.rope_scaling()? {
             return Err(config.unfit(format!("it scales its rotary positions ({kind})")));
         }
-        let fraction = config.rope_number("rotary_pct", "partial_rotary_factor")?.unwrap_or(0.25);
+        let fraction = config
+            .rope_number("rotary_pct", "partial_rotary_factor")?
+            .unwrap_or(0.25);
         // torch's own arithmetic: the fraction of a head, rounded down.
         let dims = (fraction * d_head as f64) as usize;
         if !(fraction > 0.0 && fraction <= 1.0) || dims % 2 != 0 {
@@ -63,7 +65,9 @@ impl Family for GptNeoX {
             },
             positions: Positions::Rotary {
                 dims,
-                base: config.rope_number("rotary_emb_base", "rope_theta")?.unwrap_or(10000.0),
+                base: config
+                    .rope_number("rotary_emb_base", "rope_theta")?
+                    .unwrap_or(10000.0),
             },
             mlp: MlpKind::Plain,
             activation,

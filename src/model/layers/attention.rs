@@ -149,7 +149,11 @@ impl Attention {
             // Every head's own input goes through all heads' maps, as in `per_head`.
             let all = shared(&own.narrow(2, 0, n)?.contiguous()?)?; // [batch, pos, n, heads of all, d_head]
             let mine: Vec<Tensor> = (0..n)
-                .map(|head| all.narrow(2, head, 1)?.narrow(3, first + head, 1)?.squeeze(3))
+                .map(|head| {
+                    all.narrow(2, head, 1)?
+                        .narrow(3, first + head, 1)?
+                        .squeeze(3)
+                })
                 .collect::<candle_core::Result<_>>()?;
             *part = Tensor::cat(&mine, 2);
         }

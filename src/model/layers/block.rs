@@ -51,7 +51,7 @@ impl Block {
     /// ln1's own hook points keep their shape, `[batch, pos, d_model]`, and show what the heads
     /// without a replacement read.
     fn head_inputs(&self, resid_pre: &Tensor, pass: &mut Pass) -> Result<HeadInputs> {
-        let mut input = |site: Site, heads: usize, shared: Option<&Tensor>, pass: &mut Pass| {
+        let input = |site: Site, heads: usize, shared: Option<&Tensor>, pass: &mut Pass| {
             if !pass.wants(self.name(site)) {
                 return Ok(shared.cloned());
             }
@@ -73,9 +73,8 @@ impl Block {
         let q = input(Site::QInput, heads, shared.as_ref(), pass)?;
         let k = input(Site::KInput, kv_heads, shared.as_ref(), pass)?;
         let v = input(Site::VInput, kv_heads, shared.as_ref(), pass)?;
-        let normalize = |x: Option<Tensor>, pass: &Pass| {
-            x.map(|x| self.ln1.plain(&x, pass)).transpose()
-        };
+        let normalize =
+            |x: Option<Tensor>, pass: &Pass| x.map(|x| self.ln1.plain(&x, pass)).transpose();
         Ok(HeadInputs {
             q: normalize(q, pass)?,
             k: normalize(k, pass)?,

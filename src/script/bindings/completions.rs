@@ -8,14 +8,16 @@ use crate::analysis::{
     Comparison, CompletionOptions, CompletionRow, Completions, gen_using_activation_additions,
     n_comparisons_knowing,
 };
+use crate::model::HookedTransformer;
 use crate::report::{ComparisonTable, Passage, Side};
+use crate::run::RunContext;
+use crate::sampling::{GenerateOptions, Rng, Sampling};
 use crate::script::fault::{IntoScript, ScriptResult};
 use crate::script::options::{Additions, Rule, options};
 use crate::script::remembered::Remembered;
 use crate::script::session::Session;
 use crate::script::watch::Watch;
 use crate::steering::{Injection, Location, ResidSlice};
-use crate::transformer::{GenerateOptions, HookedTransformer, Rng, Sampling};
 
 const COMPARISONS: Rule<usize> = Rule {
     text: "1 to 10000",
@@ -123,10 +125,12 @@ fn generate(
         .activation_additions
         .as_ref()
         .map_or(&[][..], |additions| &additions.0);
-    Session::of(ctx)?.warn_of_bos(additions);
+    let session = Session::of(ctx)?;
+    session.warn_of_bos(additions);
     let rows = options.prompt_batch.len();
-    let mut watch = Watch::bar(Session::of(ctx)?, rows, options.tokens_to_generate);
+    let mut watch = Watch::bar(session.clone(), rows, options.tokens_to_generate);
     gen_using_activation_additions(
+        &session.run,
         &options.model,
         &options.prompt_batch,
         additions,
@@ -175,6 +179,7 @@ fn compare(
         options.tokens_to_generate,
     );
     let table = n_comparisons_knowing(
+        &session.run,
         &options.model,
         &comparison,
         &how,
@@ -224,8 +229,8 @@ pub fn drawn(session: &Session, table: &Completions) -> String {
 }
 
 /// The rows of a table as maps.
-pub fn completion_maps(table: &Completions) -> ScriptResult<Array> {
-    let clean = table.clean_losses().script()?;
+pub fn completion_maps(run: &RunContext, table: &Completions) -> ScriptResult<Array> {
+    let clean = table.clean_losses(run).script()?;
     Ok(table
         .rows()
         .iter()
@@ -323,8 +328,11 @@ pub mod functions {
     /// print(model.logits("I think").softmax()[0][-1].to_array().len());
     /// ```
     #[rhai_fn(name = "to_array", return_raw, pure)]
-    pub fn completions_to_array(table: &mut Completions) -> ScriptResult<Array> {
-        completion_maps(table)
+    pub fn completions_to_array(
+        ctx: NativeCallContext,
+        table: &mut Completions,
+    ) -> ScriptResult<Array> {
+        completion_maps(&Session::of(&ctx)?.run, table)
     }
 
     /// How many rows a table of completions has, or how long a tensor's first axis is.

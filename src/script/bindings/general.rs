@@ -32,14 +32,14 @@ pub mod functions {
     /// print(to_json(#{ a: [1, 2.5], b: "text" }));
     /// ```
     #[rhai_fn(return_raw)]
-    pub fn to_json(value: Dynamic) -> ScriptResult<String> {
-        json::to_json(&value)
+    pub fn to_json(ctx: NativeCallContext, value: Dynamic) -> ScriptResult<String> {
+        json::to_json(&Session::of(&ctx)?.run, &value)
     }
 
     // In place of rhai's own, which writes what is not data by the name of its type.
     #[rhai_fn(name = "to_json", return_raw)]
-    pub fn map_to_json(value: Map) -> ScriptResult<String> {
-        json::to_json(&Dynamic::from(value))
+    pub fn map_to_json(ctx: NativeCallContext, value: Map) -> ScriptResult<String> {
+        json::to_json(&Session::of(&ctx)?.run, &Dynamic::from(value))
     }
 
     /// Prints the list of all functions.
@@ -91,7 +91,7 @@ pub mod functions {
             .ok()
             .and_then(|duration| Instant::now().checked_add(duration));
         while end.is_none_or(|end| Instant::now() < end) {
-            session.cancel.check().script()?;
+            session.run.cancel.check().script()?;
             std::thread::sleep(Duration::from_millis(20));
         }
         Ok(())

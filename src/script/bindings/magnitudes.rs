@@ -4,9 +4,10 @@ use rhai::plugin::*;
 use rhai::{Array, Dynamic};
 
 use crate::analysis;
+use crate::model::{HookName, HookedTransformer};
 use crate::script::fault::{IntoScript, ScriptResult};
 use crate::script::options::{Additions, OptionValue};
-use crate::transformer::{HookName, HookedTransformer};
+use crate::script::session::Session;
 
 fn numbers(values: Vec<f32>) -> Array {
     values
@@ -29,10 +30,15 @@ pub mod functions {
     /// print(steering_vec_magnitudes(anger, model));
     /// ```
     #[rhai_fn(name = "steering_vec_magnitudes", return_raw)]
-    pub fn steering_vec(list: Dynamic, model: HookedTransformer) -> ScriptResult<Array> {
+    pub fn steering_vec(
+        ctx: NativeCallContext,
+        list: Dynamic,
+        model: HookedTransformer,
+    ) -> ScriptResult<Array> {
+        let session = Session::of(&ctx)?;
         let list = additions(list)?;
         Ok(numbers(
-            analysis::steering_vec_magnitudes(&list.0, &model).script()?,
+            analysis::steering_vec_magnitudes(&session.run, &list.0, &model).script()?,
         ))
     }
 
@@ -43,13 +49,15 @@ pub mod functions {
     /// ```
     #[rhai_fn(name = "prompt_magnitudes", return_raw)]
     pub fn prompt(
+        ctx: NativeCallContext,
         prompt: &str,
         model: HookedTransformer,
         act_name: Dynamic,
     ) -> ScriptResult<Array> {
+        let session = Session::of(&ctx)?;
         let name = HookName::decode("act_name", act_name).script()?;
         Ok(numbers(
-            analysis::prompt_magnitudes(prompt, &model, name).script()?,
+            analysis::prompt_magnitudes(&session.run, prompt, &model, name).script()?,
         ))
     }
 
@@ -61,9 +69,16 @@ pub mod functions {
     /// print(steering_magnitudes_relative_to_prompt("I think you're", anger, model));
     /// ```
     #[rhai_fn(name = "steering_magnitudes_relative_to_prompt", return_raw)]
-    pub fn relative(prompt: &str, list: Dynamic, model: HookedTransformer) -> ScriptResult<Array> {
+    pub fn relative(
+        ctx: NativeCallContext,
+        prompt: &str,
+        list: Dynamic,
+        model: HookedTransformer,
+    ) -> ScriptResult<Array> {
+        let session = Session::of(&ctx)?;
         let list = additions(list)?;
-        let ratios = analysis::steering_magnitudes_relative_to_prompt(prompt, &list.0, &model);
+        let ratios =
+            analysis::steering_magnitudes_relative_to_prompt(&session.run, prompt, &list.0, &model);
         Ok(numbers(ratios.script()?))
     }
 }

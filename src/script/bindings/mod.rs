@@ -40,8 +40,8 @@ pub const OPTION_TABLES: &[(&[&str], &[Field])] = &[
 
 pub fn register(engine: &mut Engine) {
     engine
-        .register_type_with_name::<crate::transformer::HookedTransformer>("Model")
-        .register_type_with_name::<crate::transformer::ActivationCache>("Cache")
+        .register_type_with_name::<crate::model::HookedTransformer>("Model")
+        .register_type_with_name::<crate::model::ActivationCache>("Cache")
         .register_type_with_name::<candle_core::Tensor>("Tensor")
         .register_type_with_name::<crate::steering::ActivationAddition>("ActivationAddition")
         .register_type_with_name::<crate::analysis::Completions>("Completions")

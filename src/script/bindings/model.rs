@@ -5,16 +5,15 @@ use rhai::{Array, Dynamic, ImmutableString, Map};
 
 use crate::analysis::{CompletionOptions, gen_using_activation_additions};
 use crate::error::{Error, ErrorKind};
+use crate::kernels::{DeviceChoice, device_name};
+use crate::model::{ActivationCache, HookName, HookedTransformer, Hooks, NamesFilter, Processing};
+use crate::sampling::{GenerateOptions, Rng, Sampling};
 use crate::script::fault::{IntoScript, ScriptResult};
 use crate::script::options::{
     DTypeName, OptionValue, Rule, TokenIds, kind_of, options, whole, wrong_type,
 };
 use crate::script::session::{ModelKey, Session};
 use crate::script::watch::Watch;
-use crate::transformer::{
-    ActivationCache, DeviceChoice, GenerateOptions, HookName, HookedTransformer, Hooks,
-    NamesFilter, Processing, Rng, Sampling, device_name,
-};
 use candle_core::Tensor;
 
 options! {
@@ -129,7 +128,7 @@ fn names(model: &HookedTransformer, value: Dynamic) -> ScriptResult<NamesFilter>
         vec![value]
     };
     list.into_iter()
-        .map(|name| HookName::decode("names", name)?.check(model.config()))
+        .map(|name| HookName::decode("names", name)?.check(model.arch()))
         .collect::<Result<Vec<_>, Error>>()
         .map(NamesFilter::Names)
         .script()
@@ -188,43 +187,43 @@ pub mod functions {
     /// The number of blocks.
     #[rhai_fn(get = "n_layers", pure)]
     pub fn n_layers(model: &mut HookedTransformer) -> i64 {
-        model.config().n_layers as i64
+        model.arch().n_layers as i64
     }
 
     /// The width of the residual stream.
     #[rhai_fn(get = "d_model", pure)]
     pub fn d_model(model: &mut HookedTransformer) -> i64 {
-        model.config().d_model as i64
+        model.arch().d_model as i64
     }
 
     /// Attention heads in a block.
     #[rhai_fn(get = "n_heads", pure)]
     pub fn n_heads(model: &mut HookedTransformer) -> i64 {
-        model.config().n_heads as i64
+        model.arch().n_heads as i64
     }
 
     /// The width of a head.
     #[rhai_fn(get = "d_head", pure)]
     pub fn d_head(model: &mut HookedTransformer) -> i64 {
-        model.config().d_head as i64
+        model.arch().d_head as i64
     }
 
     /// The width of the MLP.
     #[rhai_fn(get = "d_mlp", pure)]
     pub fn d_mlp(model: &mut HookedTransformer) -> i64 {
-        model.config().d_mlp as i64
+        model.arch().d_mlp as i64
     }
 
     /// The longest text, in tokens.
     #[rhai_fn(get = "n_ctx", pure)]
     pub fn n_ctx(model: &mut HookedTransformer) -> i64 {
-        model.config().n_ctx as i64
+        model.arch().n_ctx as i64
     }
 
     /// The number of tokens in the vocabulary.
     #[rhai_fn(get = "d_vocab", pure)]
     pub fn d_vocab(model: &mut HookedTransformer) -> i64 {
-        model.config().d_vocab as i64
+        model.arch().d_vocab as i64
     }
 
     /// Where the model computes.
@@ -241,10 +240,11 @@ pub mod functions {
 
     #[rhai_fn(name = "to_string", name = "to_debug", pure)]
     pub fn model_text(model: &mut HookedTransformer) -> String {
-        let config = model.config();
+        let config = model.arch();
         format!(
-            "{}: GPT-2, {} layers, d_model {}, {} heads, context {}, vocabulary {}, {:.1} M parameters, {} on {}",
+            "{}: {}, {} layers, d_model {}, {} heads, context {}, vocabulary {}, {:.1} M parameters, {} on {}",
             model.name(),
+            config.family,
             config.n_layers,
             config.d_model,
             config.n_heads,
@@ -342,22 +342,29 @@ pub mod functions {
     /// ```
     #[rhai_fn(name = "run_with_cache", return_raw, pure)]
     pub fn run_with_cache(
+        ctx: NativeCallContext,
         model: &mut HookedTransformer,
         text: Dynamic,
     ) -> ScriptResult<ActivationCache> {
         let tokens = tokens_to_run(model, text)?;
-        model.run_with_cache(&tokens, &NamesFilter::All).script()
+        let session = Session::of(&ctx)?;
+        let cache = model.run_with_cache(&session.run, &tokens, &NamesFilter::All);
+        cache.script()
     }
 
     #[rhai_fn(name = "run_with_cache", return_raw, pure)]
     pub fn run_with_cache_named(
+        ctx: NativeCallContext,
         model: &mut HookedTransformer,
         text: Dynamic,
         wanted: Dynamic,
     ) -> ScriptResult<ActivationCache> {
         let tokens = tokens_to_run(model, text)?;
         let wanted = names(model, wanted)?;
-        model.run_with_cache(&tokens, &wanted).script()
+        let session = Session::of(&ctx)?;
+        model
+            .run_with_cache(&session.run, &tokens, &wanted)
+            .script()
     }
 
     /// The logits of a text, [1, pos, d_vocab].
@@ -366,9 +373,14 @@ pub mod functions {
     /// print(load_model("demo").logits("I hate you").shape);
     /// ```
     #[rhai_fn(name = "logits", return_raw, pure)]
-    pub fn logits(model: &mut HookedTransformer, text: Dynamic) -> ScriptResult<Tensor> {
+    pub fn logits(
+        ctx: NativeCallContext,
+        model: &mut HookedTransformer,
+        text: Dynamic,
+    ) -> ScriptResult<Tensor> {
         let tokens = tokens_to_run(model, text)?;
-        model.logits(&tokens, Hooks::none()).script()
+        let session = Session::of(&ctx)?;
+        model.logits(&session.run, &tokens, Hooks::none()).script()
     }
 
     /// The mean negative log-likelihood of a text's tokens after the first.
@@ -377,9 +389,15 @@ pub mod functions {
     /// print(load_model("demo").loss("I hate you because you're so cruel to everybody."));
     /// ```
     #[rhai_fn(name = "loss", return_raw, pure)]
-    pub fn loss(model: &mut HookedTransformer, text: Dynamic) -> ScriptResult<f64> {
+    pub fn loss(
+        ctx: NativeCallContext,
+        model: &mut HookedTransformer,
+        text: Dynamic,
+    ) -> ScriptResult<f64> {
         let tokens = tokens_to_run(model, text)?;
-        Ok(f64::from(model.loss(&tokens, Hooks::none()).script()?))
+        let session = Session::of(&ctx)?;
+        let loss = model.loss(&session.run, &tokens, Hooks::none());
+        Ok(f64::from(loss.script()?))
     }
 
     /// The negative log-likelihood of each token after the first.
@@ -388,11 +406,15 @@ pub mod functions {
     /// print(load_model("demo").loss_per_token("I hate you"));
     /// ```
     #[rhai_fn(name = "loss_per_token", return_raw, pure)]
-    pub fn loss_per_token(model: &mut HookedTransformer, text: Dynamic) -> ScriptResult<Array> {
+    pub fn loss_per_token(
+        ctx: NativeCallContext,
+        model: &mut HookedTransformer,
+        text: Dynamic,
+    ) -> ScriptResult<Array> {
         let tokens = tokens_to_run(model, text)?;
-        Ok(losses(
-            &model.loss_per_token(&tokens, Hooks::none()).script()?,
-        ))
+        let session = Session::of(&ctx)?;
+        let values = model.loss_per_token(&session.run, &tokens, Hooks::none());
+        Ok(losses(&values.script()?))
     }
 
     /// Goes on from a text: the prompt with its completion.
@@ -434,8 +456,10 @@ pub mod functions {
             ..CompletionOptions::default()
         };
         let prompts = [text.to_owned()];
-        let mut watch = Watch::bar(Session::of(&ctx)?, 1, options.generate.max_new_tokens);
+        let session = Session::of(&ctx)?;
+        let mut watch = Watch::bar(session.clone(), 1, options.generate.max_new_tokens);
         let completions = gen_using_activation_additions(
+            &session.run,
             model,
             &prompts,
             &[],

@@ -6,13 +6,13 @@ use rhai::{Array, Dynamic, Map};
 use super::model::{no_tokens, tokens_to_run};
 use crate::analysis::{InjectionMode, forward_with_activation_additions};
 use crate::error::Error;
+use crate::model::{HookName, HookedTransformer};
 use crate::script::fault::{IntoScript, ScriptResult};
 use crate::script::options::{Additions, Rule, TokenId, TokenIds, options};
 use crate::script::session::Session;
 use crate::steering::{
     ActivationAddition, Injection, Location, PadMethod, ResidSlice, XVector, x_vector,
 };
-use crate::transformer::{HookName, HookedTransformer};
 use candle_core::Tensor;
 
 pub const FINITE: Rule<f64> = Rule {
@@ -101,7 +101,7 @@ fn make_x_vector(function: &'static str, options: Map) -> ScriptResult<Array> {
         custom_pad_id: options.custom_pad_id.map(|id| id.0),
     };
     if let Some(model) = &options.model {
-        wanted.act_name.check(model.config()).script()?;
+        wanted.act_name.check(model.arch()).script()?;
     }
     let pair = x_vector(&wanted, options.model.as_ref()).script()?;
     Ok(pair.into_iter().map(Dynamic::from).collect())
@@ -175,9 +175,11 @@ pub mod functions {
     #[rhai_fn(name = "forward_with_activation_additions", return_raw)]
     pub fn forward(ctx: NativeCallContext, options: Map) -> ScriptResult<Tensor> {
         let options = Forward::decode("forward_with_activation_additions", options)?;
-        Session::of(&ctx)?.warn_of_bos(&options.activation_additions.0);
+        let session = Session::of(&ctx)?;
+        session.warn_of_bos(&options.activation_additions.0);
         let tokens = tokens_to_run(&options.model, options.input.0)?;
         forward_with_activation_additions(
+            &session.run,
             &options.model,
             &tokens,
             &options.activation_additions.0,

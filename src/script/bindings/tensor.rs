@@ -5,8 +5,8 @@ use rhai::{Array, Dynamic};
 
 use crate::error::{Error, ErrorKind};
 use crate::report::tensor_text;
+use crate::run::check_memory;
 use crate::script::fault::{IntoScript, ScriptResult};
-use crate::transformer::check_memory;
 use candle_core::{D, DType, Tensor};
 
 /// More values than this would be an unreasonable array.

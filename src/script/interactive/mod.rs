@@ -35,7 +35,7 @@ use super::session::Session;
 use super::source::{folder_of, read_script};
 use crate::analysis::Completions;
 use crate::error::{Error, Result};
-use crate::transformer::HookedTransformer;
+use crate::model::HookedTransformer;
 
 /// One interactive session.
 pub struct Interactive {
@@ -146,7 +146,7 @@ impl Interactive {
 
     /// `folder` is where the text's imports start from.
     fn run(&mut self, name: &str, text: &str, folder: PathBuf) -> Result<Option<String>, Stopped> {
-        self.session().cancel.lower();
+        self.session().run.cancel.lower();
         let first_line = self.transcript.push(name, text);
         self.kept.begin(first_line, &folder);
         self.mark_underscores(text, first_line - 1);
@@ -240,7 +240,7 @@ impl Interactive {
     /// Runs something that leaves no trace: no value, nothing to save.
     pub fn aside(&self, text: &str) -> Result<(), Stopped> {
         const NAME: &str = "avec";
-        self.session().cancel.lower();
+        self.session().run.cancel.lower();
         let stopped = |error: &EvalAltResult, ast| self.host.stopped_in(error, NAME, text, ast);
         let ast = self.engine().compile(text);
         let ast = ast.map_err(|error| stopped(&error.into(), None))?;

@@ -143,7 +143,7 @@ fn what_ran_before_an_interrupt_is_saved() {
     let folder = tempfile::tempdir().unwrap();
     let mut t = Tester::new();
     t.enter("fn long() { loop {} }");
-    let cancel = t.state.session().cancel.clone();
+    let cancel = t.state.session().run.cancel.clone();
     std::thread::spawn(move || {
         std::thread::sleep(std::time::Duration::from_millis(100));
         cancel.raise();
@@ -319,7 +319,7 @@ fn a_dial_generates_only_what_it_changes() {
     let printed = Printed::default();
     let generations = Arc::new(Generations::default());
     let mut session = Session::new(output(&printed));
-    session.progress = generations.clone();
+    session.run.progress = generations.clone();
     let mut t = Tester {
         state: Interactive::new(session),
         printed,
