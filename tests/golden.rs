@@ -3,61 +3,22 @@
 
 mod support;
 
-use std::collections::HashMap;
-
 use avec::RunContext;
 use avec::analysis::{
-    CompletionOptions, InjectionMode, forward_with_activation_additions,
-    gen_using_activation_additions, prompt_magnitudes, steering_magnitudes_relative_to_prompt,
-    steering_vec_magnitudes,
+    InjectionMode, forward_with_activation_additions, gen_using_activation_additions,
+    prompt_magnitudes, steering_magnitudes_relative_to_prompt, steering_vec_magnitudes,
 };
 use avec::model::{HookName, HookedTransformer, Hooks, NamesFilter, Processing, Site};
-use avec::sampling::{Arm, GenerateOptions, Rng, RowKey, Sampling};
-use avec::steering::{ActivationAddition, Injection, ResidSlice, Steering, SteeringVector};
-use candle_core::{Device, Tensor};
+use avec::sampling::{Arm, RowKey};
+use avec::steering::{Injection, Steering, SteeringVector};
 use serde_json::Value;
-use support::{repository, tiny};
-
-/// Values may differ by this much of the larger of themselves and the tensor's own size.
-const TOLERANCE: f32 = 1e-4;
-
-struct Golden {
-    tensors: HashMap<String, Tensor>,
-    cases: Value,
-}
+use support::golden::{
+    Golden, additions, assert_close, assert_tensor, injection, options, theirs, values,
+};
+use support::tiny;
 
 fn golden() -> Golden {
-    let folder = repository().join("tests/golden");
-    let cases = std::fs::read_to_string(folder.join("cases.json")).unwrap();
-    Golden {
-        tensors: candle_core::safetensors::load(folder.join("tensors.safetensors"), &Device::Cpu)
-            .unwrap(),
-        cases: serde_json::from_str(&cases).unwrap(),
-    }
-}
-
-fn values(tensor: &Tensor) -> Vec<f32> {
-    tensor.flatten_all().unwrap().to_vec1().unwrap()
-}
-
-#[track_caller]
-fn assert_close(what: &str, found: &[f32], expected: &[f32]) {
-    assert_eq!(found.len(), expected.len(), "{what}: number of values");
-    let finite = expected.iter().filter(|x| x.is_finite());
-    let size = (finite.clone().map(|x| x * x).sum::<f32>() / finite.count().max(1) as f32).sqrt();
-    for (i, (found, expected)) in found.iter().zip(expected).enumerate() {
-        let near = (found - expected).abs() <= TOLERANCE * expected.abs().max(size);
-        assert!(
-            near || found == expected,
-            "{what}: value {i} is {found}, the original has {expected}"
-        );
-    }
-}
-
-#[track_caller]
-fn assert_tensor(what: &str, found: &Tensor, expected: &Tensor) {
-    assert_eq!(found.dims(), expected.dims(), "{what}: shape");
-    assert_close(what, &values(found), &values(expected));
+    Golden::read("cases.json", "tensors.safetensors")
 }
 
 fn texts(golden: &Golden, processing: &str) -> Vec<String> {
@@ -160,44 +121,6 @@ fn tokenisation() {
     }
 }
 
-fn additions(case: &Value) -> Vec<ActivationAddition> {
-    case["additions"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|addition| {
-            let act_name = match &addition["act_name"] {
-                Value::String(name) => name.parse().unwrap(),
-                layer => HookName::resid_pre(layer.as_u64().unwrap() as usize),
-            };
-            let tokens = addition["tokens"]
-                .as_array()
-                .map(|tokens| tokens.iter().map(|t| t.as_u64().unwrap() as u32).collect());
-            ActivationAddition::new(
-                addition["prompt"].as_str().map(str::to_owned),
-                tokens,
-                addition["coeff"].as_f64().unwrap(),
-                act_name,
-            )
-            .unwrap()
-        })
-        .collect()
-}
-
-fn injection(case: &Value) -> Injection {
-    Injection {
-        location: case["location"]
-            .as_str()
-            .unwrap_or("front")
-            .parse()
-            .unwrap(),
-        slice: case["res_stream_slice"].as_array().map(|slice| ResidSlice {
-            start: slice[0].as_u64().unwrap() as usize,
-            stop: slice[1].as_u64().unwrap() as usize,
-        }),
-    }
-}
-
 #[test]
 fn steered_forward_passes() {
     let golden = golden();
@@ -226,34 +149,6 @@ fn steered_forward_passes() {
         let key = format!("steered/{name}");
         assert_tensor(&key, &logits, &golden.tensors[&key]);
     }
-}
-
-fn options(case: &Value) -> CompletionOptions {
-    CompletionOptions {
-        generate: GenerateOptions {
-            max_new_tokens: case["new"].as_u64().unwrap() as usize,
-            sampling: Sampling {
-                temperature: case["temperature"].as_f64().unwrap_or(1.0),
-                top_k: case["top_k"].as_u64().map(|k| k as usize),
-                top_p: case["top_p"].as_f64(),
-                freq_penalty: case["freq_penalty"].as_f64().unwrap_or(0.0),
-            },
-            seed: case["seed"].as_u64().unwrap(),
-            rng: Rng::Torch,
-            stop_at_eos: case["stop_at_eos"].as_bool().unwrap_or(false),
-            losses: true,
-        },
-        injection: injection(case),
-    }
-}
-
-/// The original's rows: finished ones are filled up with end-of-text.
-fn theirs(case: &Value) -> Vec<Vec<u32>> {
-    let row = |row: &Value| {
-        let tokens = row.as_array().unwrap().iter();
-        tokens.map(|t| t.as_u64().unwrap() as u32).collect()
-    };
-    case["tokens"].as_array().unwrap().iter().map(row).collect()
 }
 
 #[test]

@@ -1,5 +1,5 @@
 //! A checkpoint's tensors: where their bytes lie, and views of them in the number type that the
-//! file has. What the tensors mean is for [`crate::model`] to know.
+//! file has. What the tensors mean is for the model to know.
 
 mod bytes;
 mod checkpoint;

@@ -4,10 +4,12 @@
     reason = "each test file is its own crate and uses a part of this"
 )]
 
+pub mod golden;
+
 use std::path::{Path, PathBuf};
 
 use avec::model::{HookedTransformer, LoadOptions, ModelFiles, Processing, TokenizerFiles};
-use avec::{RunContext, Source};
+use avec::{KernelChoice, RunContext, Source};
 
 pub fn repository() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
@@ -35,11 +37,18 @@ pub fn run() -> RunContext {
 
 /// The tiny random model of the reference fixtures.
 pub fn tiny(processing: Processing) -> HookedTransformer {
+    tiny_of("tiny", processing, KernelChoice::Fast)
+}
+
+/// One of the tiny random models of the reference fixtures.
+pub fn tiny_of(folder: &str, processing: Processing, kernels: KernelChoice) -> HookedTransformer {
     let options = LoadOptions {
         processing,
+        kernels,
         ..LoadOptions::default()
     };
-    HookedTransformer::load(&run(), &folder_files(&tiny_folder()), &options).unwrap()
+    let folder = repository().join("tests/golden").join(folder);
+    HookedTransformer::load(&run(), &folder_files(&folder), &options).unwrap()
 }
 
 /// One run of the real program, in a folder of its own.

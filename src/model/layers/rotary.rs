@@ -52,7 +52,8 @@ impl Rotary {
             0 => vec![turned_first, turned_second],
             _ => vec![turned_first, turned_second, rest],
         };
-        Ok(Tensor::cat(&parts, D::Minus1)?)
+        // candle joins the last axis by way of a transposed one.
+        Ok(Tensor::cat(&parts, D::Minus1)?.contiguous()?)
     }
 }
 
