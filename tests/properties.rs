@@ -531,3 +531,97 @@ proptest! {
         }
     }
 }
+
+/// However small the batches are, a prompt goes through the model once, and texts and losses are
+/// those of one batch.
+#[test]
+fn a_prompt_runs_once_however_many_batches_its_rows_need() {
+    let model = tiny(Processing::Default);
+    let prompts = ["I hate you because", "Love", "I hate you because you"];
+    let generate = |memory: Option<u64>, rng: Rng| {
+        let mut passes = [0; 3];
+        let rows = {
+            let [a, b, c] = &mut passes;
+            let mut arms: Vec<Arm> = prompts
+                .iter()
+                .zip([a, b, c])
+                .enumerate()
+                .map(|(number, (text, passes))| {
+                    let mut hooks = Hooks::none();
+                    hooks.add_to_prompt(HookName::resid_pre(1), move |value, _| {
+                        *passes += 1;
+                        Ok(Some((value * 1.5)?))
+                    });
+                    Arm {
+                        prompt: model.to_tokens(text).unwrap(),
+                        hooks,
+                        rows: (0..5).map(|index| RowKey { run: number, index }).collect(),
+                    }
+                })
+                .collect();
+            let run = RunContext {
+                memory,
+                ..RunContext::default()
+            };
+            let options = sampled(12, rng).generate;
+            model
+                .generate(&run, &mut arms, &options, &mut |_, _, _| {})
+                .unwrap()
+        };
+        (rows, passes)
+    };
+    for rng in [Rng::Row, Rng::Torch] {
+        let (whole, passes) = generate(None, rng);
+        assert_eq!(passes, [1, 1, 1]);
+        // A row takes some ten thousand bytes here: batches of one, two and a few rows.
+        for memory in [1, 50_000, 100_000, 150_000] {
+            let (parts, passes) = generate(Some(memory), rng);
+            assert_eq!(passes, [1, 1, 1], "{memory}");
+            assert_eq!(parts, whole, "{memory}");
+        }
+    }
+}
+
+/// A hook may use the model that it is called by: here it patches in another text's activation.
+#[test]
+fn a_hook_may_call_the_model() {
+    let model = tiny(Processing::Default);
+    let other = model.to_tokens("Love and Hate are words").unwrap();
+    let tokens = model.to_tokens("I hate you because you").unwrap();
+    let name = HookName::resid_pre(1);
+    let mut hooks = Hooks::none();
+    hooks.add(name, |value, _| {
+        let run = RunContext::default();
+        let cache = model.run_with_cache(&run, &other, &name.into())?;
+        let activation = cache.get(name)?.narrow(1, 0, value.dim(1)?)?;
+        Ok(Some(activation))
+    });
+    let patched = model.logits(&support::run(), &tokens[..6], hooks).unwrap();
+    let cache = model
+        .run_with_cache(&support::run(), &other[..6], &name.into())
+        .unwrap();
+    assert_near(&patched, &cache.logits);
+}
+
+/// Hooks run on stacks as deep as a script's.
+#[test]
+fn a_hook_has_a_deep_stack() {
+    fn dig(depth: usize) -> usize {
+        let frame = std::hint::black_box([depth; 1 << 13]); // 64 KB
+        if depth == 0 {
+            frame[0]
+        } else {
+            1 + dig(depth - 1)
+        }
+    }
+    let model = tiny(Processing::Default);
+    let tokens = model.to_tokens("I hate you").unwrap();
+    let mut depth = 0;
+    let mut hooks = Hooks::none();
+    hooks.add(HookName::resid_pre(0), |_, _| {
+        depth = dig(1000);
+        Ok(None)
+    });
+    model.logits(&support::run(), &tokens, hooks).unwrap();
+    assert_eq!(depth, 1000);
+}
