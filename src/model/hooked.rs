@@ -31,7 +31,7 @@ use crate::run::RunContext;
 /// use avec::prelude::*;
 ///
 /// let run = RunContext::default();
-/// let files = avec::store::find(&run, "demo", None)?;
+/// let files = avec::store::find("demo", &avec::store::StoreOptions::default())?;
 /// let model = HookedTransformer::load(&run, &files, &LoadOptions::default())?;
 /// let tokens = model.to_tokens("I think that")?;
 /// let logits = model.logits(&run, &tokens, Hooks::none())?;
