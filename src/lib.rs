@@ -2,7 +2,7 @@
 //!
 //! The modules, from the bottom up; each imports only from those above it in this list:
 //!
-//! - [`error`], [`suggest`], [`cancel`], [`permissions`], [`profile`], [`progress`]: what everything shares
+//! - [`error`], [`suggest`], [`cancel`], [`permissions`], [`files`], [`profile`], [`progress`]: what everything shares
 //! - [`report`]: tables for reading; knows nothing of models
 //! - [`transformer`]: the hooked GPT-2
 //! - [`store`]: from a model's name to its files
@@ -16,6 +16,7 @@ pub mod analysis;
 pub mod cancel;
 pub mod cli;
 pub mod error;
+pub mod files;
 pub mod permissions;
 pub mod profile;
 pub mod progress;

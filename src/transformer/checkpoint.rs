@@ -1,7 +1,6 @@
 //! A checkpoint's tensors, read from memory-mapped safetensors files, in f32.
 
 use std::collections::HashMap;
-use std::fs::File;
 use std::ops::Deref;
 
 use memmap2::Mmap;
@@ -221,7 +220,7 @@ impl Shard {
 
 fn map(path: &std::path::Path) -> Result<Mmap> {
     let io = |error: std::io::Error| Error::io("read", path, &error);
-    let file = File::open(path).map_err(io)?;
+    let file = crate::files::open(path)?;
     // SAFETY: the file is only read. Should somebody else shorten it meanwhile, reading it fails
     // with a signal, as with every program that maps its model files.
     unsafe { Mmap::map(&file) }.map_err(io)

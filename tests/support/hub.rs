@@ -100,6 +100,7 @@ fn answer(stream: TcpStream, state: &Mutex<State>) {
         })
     };
     let path = head[0].split(' ').nth(1).unwrap_or_default().to_owned();
+    let path = path.split('?').next().unwrap_or_default().to_owned();
     let (range, auth) = (header("range"), header("authorization"));
     let mut entry = path.clone();
     for extra in [&range, &auth].into_iter().flatten() {
@@ -144,7 +145,7 @@ fn answer(stream: TcpStream, state: &Mutex<State>) {
         let status = if auth.is_some() { 403 } else { 401 };
         return plain(&mut stream, status, "GatedRepo", "no access");
     }
-    if revision != "main" && !repository.revisions.contains(&revision) {
+    if revision != "main" && revision != COMMIT && !repository.revisions.contains(&revision) {
         return plain(&mut stream, 404, "RevisionNotFound", "no such revision");
     }
     let Some(file) = file else {
