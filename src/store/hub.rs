@@ -270,6 +270,9 @@ impl Hub<'_> {
             Trouble::Unreachable { server, reason } => {
                 self.unreachable(&format!("{server} can't be reached: {reason}"))
             }
+            Trouble::Senseless { server } => self.unreachable(&format!(
+                "{server} can't be used: its answer is not proper HTTP"
+            )),
             Trouble::Redirect(reason) => self
                 .failed(what, reason)
                 .hint("check HF_ENDPOINT, or try again later"),

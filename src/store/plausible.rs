@@ -5,6 +5,8 @@ use std::fs::File;
 use std::io::{BufReader, Read};
 use std::path::Path;
 
+use super::folder::{INDEX, shards};
+
 /// The longest header of a safetensors file, as its own library has it.
 const HEADER: u64 = 100_000_000;
 
@@ -13,7 +15,11 @@ pub fn check(name: &str, path: &Path) -> Result<(), &'static str> {
     let unreadable = |_| "it can't be read back";
     let file = File::open(path).map_err(unreadable)?;
     let length = file.metadata().map_err(unreadable)?.len();
-    if name.ends_with(".json") {
+    if name == INDEX {
+        shards(path)
+            .map(|_| ())
+            .map_err(|_| "it lists no shards of a model")
+    } else if name.ends_with(".json") {
         is_json(BufReader::new(file))
             .then_some(())
             .ok_or("it is not JSON")
@@ -78,6 +84,8 @@ mod tests {
         assert!(!checked("config.json", b"{} {}"));
         assert!(checked("merges.txt", "Ġ a\n".as_bytes()));
         assert!(checked("other.bin", &noise));
+        assert!(!checked(INDEX, b"{\"weight_map\": {\"a\": \"../x\"}}"));
+        assert!(checked(INDEX, b"{\"weight_map\": {\"a\": \"x\"}}"));
         let tiny = std::fs::read(concat!(
             env!("CARGO_MANIFEST_DIR"),
             "/tests/golden/tiny/model.safetensors"

@@ -51,6 +51,10 @@ pub enum Trouble {
         server: String,
         reason: String,
     },
+    /// What a server sends is no HTTP.
+    Senseless {
+        server: String,
+    },
     /// A redirect that is not followed.
     Redirect(String),
     /// The body stopped before its end.
@@ -110,6 +114,7 @@ enum Event {
     Head(Head),
     Chunk(Vec<u8>),
     End,
+    Senseless,
     Failed(String),
 }
 
@@ -230,6 +235,7 @@ impl Client {
                 server: server(),
                 reason,
             }),
+            Some(Event::Senseless) => Err(Trouble::Senseless { server: server() }),
             Some(Event::Chunk(_) | Event::End) => Err(Trouble::Unreachable {
                 server: server(),
                 reason: "it gives no answer".into(),
@@ -272,8 +278,8 @@ impl Answer<'_> {
             Some(Event::Chunk(chunk)) => chunk,
             Some(Event::End) => return Ok(None),
             Some(Event::Failed(reason)) => return Err(Trouble::BrokeOff(reason)),
-            // There is one head a request; nothing arrived otherwise.
-            Some(Event::Head(_)) | None => Vec::new(),
+            // These come before a body only; nothing arrived otherwise.
+            Some(Event::Head(_) | Event::Senseless) | None => Vec::new(),
         };
         self.arrived += chunk.len() as u64;
         if Instant::now() >= self.deadline {
@@ -311,6 +317,7 @@ fn transfer(request: RequestBuilder<WithoutBody>, sender: &SyncSender<Event>) {
     // Sending fails once the listener has gone: then there is nothing left to do.
     let _ = match request.call() {
         Ok(response) => hand_on(response, sender),
+        Err(ureq::Error::Protocol(_) | ureq::Error::Http(_)) => sender.send(Event::Senseless),
         Err(error) => sender.send(Event::Failed(reason(&error))),
     };
 }
@@ -343,7 +350,6 @@ fn reason(error: &ureq::Error) -> String {
         ureq::Error::Timeout(_) => "no answer in time".into(),
         ureq::Error::HostNotFound => "there is no server of this name".into(),
         ureq::Error::ConnectionFailed => "no connection can be made".into(),
-        ureq::Error::Protocol(_) | ureq::Error::Http(_) => "its answer is not proper HTTP".into(),
         other => printable(&other.to_string()),
     }
 }
