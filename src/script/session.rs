@@ -12,14 +12,14 @@ use super::fault::ScriptResult;
 use super::params::Params;
 use super::remembered::Remembered;
 use crate::cancel::Cancel;
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::permissions::Permissions;
 use crate::profile::Profile;
 use crate::progress::{Progress, silent};
 use crate::report::Painter;
 use crate::steering::{ActivationAddition, string_literal, uncancelled_at_bos};
 use crate::store::{self, StoreOptions};
-use crate::transformer::{DeviceChoice, HookedTransformer, LoadOptions, Processing};
+use crate::transformer::{DeviceChoice, HookedTransformer, LoadOptions, ModelFiles, Processing};
 
 /// Where a script's text goes. Cloned freely; all clones write to the same place.
 #[derive(Clone)]
@@ -257,6 +257,25 @@ impl Session {
             .ok_or_else(|| Error::other("the script runs outside of a session").into())
     }
 
+    /// Why a model can't be loaded. If that is because files in the hub's cache are broken, they are
+    /// removed, so that the next run fetches them again.
+    fn with_broken_files(&self, files: &ModelFiles, error: Error) -> Error {
+        if !matches!(
+            error.kind(),
+            ErrorKind::BadFile { .. } | ErrorKind::MissingTensor { .. }
+        ) {
+            return error;
+        }
+        match store::remove_broken(files, &self.cancel) {
+            Ok(removed) if removed.is_empty() => error,
+            Ok(removed) => error.hint(format!(
+                "the cache's {} was broken and has been removed: run it again to download it",
+                removed.join(" and ")
+            )),
+            Err(cancelled) => cancelled,
+        }
+    }
+
     /// Loads a model, or finds it among those that this run has loaded.
     pub fn model(&self, key: ModelKey, device: DeviceChoice) -> Result<HookedTransformer> {
         if let Ok(models) = self.models.lock()
@@ -284,7 +303,8 @@ impl Session {
                 profile: self.profile.clone(),
                 memory: self.memory,
             },
-        )?;
+        )
+        .map_err(|error| self.with_broken_files(&files, error))?;
         if key.id == store::DEMO {
             // An interactive session has no parameters to set.
             let real = if self.remembers {

@@ -76,7 +76,7 @@ impl Download<'_> {
             return Ok(path);
         }
         if let Some(digest) = self.digest
-            && self.is_here(digest)
+            && self.is_here(digest)?
         {
             return Ok(self.cached.link(self.commit, self.name, digest.as_str())?);
         }
@@ -107,11 +107,18 @@ impl Download<'_> {
         }
     }
 
-    /// Whether contents of this hash are in the cache, as those of another file or revision.
-    fn is_here(&self, digest: &Digest) -> bool {
+    /// Whether contents of this hash are in the cache, as those of another file or revision. What
+    /// only claims to be them is removed.
+    fn is_here(&self, digest: &Digest) -> Result<bool, Failed> {
         let blob = self.cached.blob(digest.as_str());
-        std::fs::symlink_metadata(blob)
-            .is_ok_and(|found| found.is_file() && found.len() == self.metadata.size)
+        if std::fs::symlink_metadata(&blob).is_err() {
+            return Ok(false);
+        }
+        let is_right = is_intact(&blob, digest, self.cancel)?;
+        if !is_right {
+            remove(&blob);
+        }
+        Ok(is_right)
     }
 
     /// Completes the part, checks it, and gives back the hash to keep it under.
@@ -160,23 +167,14 @@ impl Download<'_> {
             .truncate(false)
             .open(path)
             .map_err(io)?;
-        let mut part = Part {
-            length: 0,
-            hasher: Hasher::new(size, self.digest),
+        let mut hasher = Hasher::new(size, self.digest);
+        let length = hash(&mut file, &mut hasher, self.cancel)?.map_err(io)?;
+        let part = Part {
+            file,
             path: path.to_owned(),
-            file: file.try_clone().map_err(io)?,
+            length,
+            hasher,
         };
-        let mut buffer = vec![0; 1 << 20];
-        loop {
-            self.cancel.check()?;
-            match file.read(&mut buffer).map_err(io)? {
-                0 => break,
-                n => {
-                    part.hasher.update(&buffer[..n]);
-                    part.length += n as u64;
-                }
-            }
-        }
         let missing = size - part.length.min(size);
         if let Some(free) = free_space(path)
             && missing > free
@@ -263,6 +261,37 @@ impl Part {
         self.length = 0;
         self.hasher = Hasher::new(size, digest);
         Ok(())
+    }
+}
+
+/// Whether a file is regular and has this hash. A file that can't be read is not.
+pub fn is_intact(path: &Path, digest: &Digest, cancel: &Cancel) -> Result<bool> {
+    let found = std::fs::symlink_metadata(path).ok();
+    let Some(metadata) = found.filter(std::fs::Metadata::is_file) else {
+        return Ok(false);
+    };
+    let Ok(mut file) = File::open(path) else {
+        return Ok(false);
+    };
+    let mut hasher = Hasher::new(metadata.len(), Some(digest));
+    let length = hash(&mut file, &mut hasher, cancel)?;
+    Ok(length.is_ok() && hasher.finish(Some(digest)).is_some())
+}
+
+/// Hashes a file from where it stands to its end, and gives back how long that was.
+fn hash(file: &mut File, hasher: &mut Hasher, cancel: &Cancel) -> Result<std::io::Result<u64>> {
+    let mut buffer = vec![0; 1 << 20];
+    let mut length = 0;
+    loop {
+        cancel.check()?;
+        match file.read(&mut buffer) {
+            Ok(0) => return Ok(Ok(length)),
+            Ok(n) => {
+                hasher.update(&buffer[..n]);
+                length += n as u64;
+            }
+            Err(error) => return Ok(Err(error)),
+        }
     }
 }
 

@@ -9,7 +9,7 @@ use super::StoreOptions;
 use super::address::Address;
 use super::answer::{Listing, Metadata};
 use super::cache::CachedRepository;
-use super::download::{Download, Failed};
+use super::download::{Download, Failed, is_intact};
 use super::environment::Environment;
 use super::folder::{
     CONFIG, INDEX, MERGES, SIDE_FILES, TOKENIZER, VOCAB, WEIGHTS, from_files, shards,
@@ -17,9 +17,10 @@ use super::folder::{
 use super::names::aliases;
 use super::rule::{Commit, Digest, FileName, Repository, Revision};
 use super::transport::{Client, Trouble};
+use crate::cancel::Cancel;
 use crate::error::{Error, ErrorKind, Result};
 use crate::progress::Unit;
-use crate::transformer::ModelFiles;
+use crate::transformer::{ModelFiles, Source, TokenizerFiles};
 
 /// The longest description of a repository: 100,000 files have some 30 MB.
 const LISTING: u64 = 64 << 20;
@@ -55,6 +56,46 @@ pub fn files(
 /// The folder that models from the hub are kept in.
 pub fn cache_folder() -> PathBuf {
     Environment::of_process().cache()
+}
+
+/// Removes those of a model's files from the hub's cache whose contents are not what their hash
+/// says, and gives back their names. For a model that can't be read: the next run fetches them again.
+pub fn remove_broken(files: &ModelFiles, cancel: &Cancel) -> Result<Vec<String>> {
+    let Ok(cache) = cache_folder().canonicalize() else {
+        return Ok(Vec::new());
+    };
+    let tokenizer = match &files.tokenizer {
+        TokenizerFiles::Json(json) => vec![json],
+        TokenizerFiles::VocabAndMerges { vocab, merges } => vec![vocab, merges],
+    };
+    let sources = std::iter::once(&files.config)
+        .chain(tokenizer)
+        .chain(&files.weights);
+    let mut removed = Vec::new();
+    for source in sources {
+        let Source::Path(path) = source else {
+            continue;
+        };
+        let Some(blob) = path
+            .canonicalize()
+            .ok()
+            .filter(|blob| blob.starts_with(&cache))
+        else {
+            continue;
+        };
+        let digest = blob
+            .file_name()
+            .and_then(|name| Digest::parse(name.to_str()?));
+        if let Some(digest) = digest
+            && !is_intact(&blob, &digest, cancel)?
+        {
+            let gone = std::fs::remove_file(&blob).and_then(|()| std::fs::remove_file(path));
+            if gone.is_ok() {
+                removed.push(path.display().to_string());
+            }
+        }
+    }
+    Ok(removed)
 }
 
 fn client(environment: &Environment, options: &StoreOptions) -> Result<Client> {

@@ -22,7 +22,7 @@ mod transport;
 
 use std::sync::Arc;
 
-pub use hub::cache_folder;
+pub use hub::{cache_folder, remove_broken};
 pub use names::{DEMO, aliases};
 use rule::{Kind, Repository, Revision};
 

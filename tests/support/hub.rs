@@ -1,5 +1,9 @@
 //! A small server on the loopback that serves repositories the way the Hugging Face hub does, or
 //! in every way that it shouldn't.
+#![allow(
+    dead_code,
+    reason = "each test file is its own crate and uses a part of this"
+)]
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Write};
