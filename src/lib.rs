@@ -5,7 +5,7 @@
 //!
 //! The modules, from the bottom up; each imports only from those above it in this list:
 //!
-//! - [`error`], [`suggest`], [`cancel`], [`permissions`], [`profile`], [`progress`]: what everything shares
+//! - [`error`], [`suggest`], [`cancel`], [`permissions`], [`files`], [`profile`], [`progress`]: what everything shares
 //! - [`run`]: what one run shares, passed into calls
 //! - [`report`]: tables for reading; knows nothing of models
 //! - `weights`: a checkpoint's tensors where they lie
@@ -23,6 +23,7 @@ pub mod analysis;
 pub mod cancel;
 pub mod cli;
 pub mod error;
+pub mod files;
 mod kernels;
 pub mod model;
 pub mod permissions;

@@ -1,15 +1,30 @@
 //! From a model's name to its files: the embedded demo, a folder, or the Hugging Face hub and its
 //! cache. Knows where files are, not what is in them.
+//!
+//! Names from outside pass one rule (`rule`) before they touch a path or a URL; `docs/security.md`
+//! says what else is promised.
 
+mod address;
+mod answer;
+mod cache;
 mod demo;
+mod digest;
+mod download;
+mod environment;
 mod folder;
+#[doc(hidden)]
+pub mod fuzz;
 mod hub;
 mod names;
+mod plausible;
+mod rule;
+mod transport;
 
-use std::path::Path;
 use std::sync::Arc;
 
+pub use hub::{cache_folder, remove_broken};
 pub use names::{DEMO, aliases};
+use rule::{Kind, Repository, Revision};
 
 use crate::cancel::Cancel;
 use crate::error::{Error, ErrorKind, Result};
@@ -40,9 +55,10 @@ impl Default for StoreOptions {
 
 /// Finds a model's files, downloading them if they are not here yet.
 ///
-/// `demo` is part of the program. `./folder`, `../folder`, `/folder` and `~/folder` are folders, and
-/// so is any name of a folder that exists, unless it is an alias. Everything else is an alias
-/// (`gpt2-xl`) or a hub id (`org/name`, `org/name@revision`).
+/// `demo` is part of the program. `./folder`, `../folder` and `/folder` are folders, and so is any
+/// name of a model's folder that exists, unless it is an alias. Everything else is an alias
+/// (`gpt2-xl`) or a hub id (`org/name`, `org/name@revision`). `~/folder` is a folder only if the
+/// person named it ([`Permissions::is_named`]).
 ///
 /// A revision belongs to models on the hub: `demo` and folders are refused with one.
 pub fn find(id: &str, options: &StoreOptions) -> Result<ModelFiles> {
@@ -58,9 +74,11 @@ pub fn find(id: &str, options: &StoreOptions) -> Result<ModelFiles> {
         return Ok(demo::files());
     }
     let looks_like_path = id.starts_with(['.', '/', '~']) || id.contains('\\');
-    if looks_like_path || (names::repository(id).is_none() && Path::new(id).is_dir()) {
+    let store = cache_folder();
+    let is_here = || folder::is_here(id, &options.permissions, &store);
+    if looks_like_path || (names::repository(id).is_none() && is_here()) {
         no_revision("it is a folder")?;
-        return folder::files(id);
+        return folder::files(id, &options.permissions, &store);
     }
     let (name, in_id) = match id.split_once('@') {
         Some((name, revision)) => (name, Some(revision.to_owned())),
@@ -94,12 +112,19 @@ pub fn find(id: &str, options: &StoreOptions) -> Result<ModelFiles> {
         }
         (one, other) => one.or(other),
     };
-    let repository = names::repository(name)
-        .map(str::to_owned)
-        .or_else(|| names::is_hub_id(name).then(|| name.to_owned()))
+    let repository = Repository::parse(Kind::Model, names::repository(name).unwrap_or(name))
         .ok_or_else(|| ErrorKind::ModelNotFound {
             id: id.to_owned(),
             known: aliases(),
         })?;
-    hub::files(id, &repository, revision, options)
+    let revision = revision.unwrap_or_else(|| "main".into());
+    let revision = Revision::parse(&revision).ok_or_else(|| {
+        Error::invalid(
+            "revision",
+            format!("{revision:?}"),
+            "must be a branch, a tag or a commit",
+        )
+        .hint("such as \"main\", \"v1.0\" or 40 hex digits")
+    })?;
+    hub::files(id, repository, revision, options)
 }
