@@ -2,7 +2,7 @@
 //!
 //! The modules, from the bottom up; each imports only from those above it in this list:
 //!
-//! - [`error`], [`suggest`], [`cancel`], [`permissions`], [`profile`], [`progress`]: what everything shares
+//! - [`error`], [`suggest`], [`words`], [`rule`], [`cancel`], [`permissions`], [`profile`], [`progress`]: what everything shares
 //! - [`report`]: tables for reading; knows nothing of models
 //! - [`transformer`]: the hooked GPT-2
 //! - [`store`]: from a model's name to its files
@@ -21,11 +21,13 @@ pub mod profile;
 pub mod progress;
 pub mod repl;
 pub mod report;
+pub mod rule;
 pub mod script;
 pub mod steering;
 pub mod store;
 pub mod suggest;
 pub mod transformer;
+pub mod words;
 
 /// The README's Rust runs as a test.
 #[cfg(doctest)]

@@ -40,9 +40,6 @@ pub enum Command {
     Doc {
         /// A function's name
         name: Option<String>,
-        /// Write docs/reference.md and docs/avec.d.rhai anew, from the functions themselves
-        #[arg(long, conflicts_with = "name")]
-        write: bool,
     },
 }
 

@@ -148,26 +148,11 @@ fn command(cli: &Cli, profile: &Profile) -> Result<(), Ended> {
             let header = host.header(script)?;
             print_line(&host, &header.to_string())
         }
-        Some(Command::Doc { write: true, .. }) => {
+        Some(Command::Doc { name: None }) => {
             let host = host(global, &[], profile)?;
-            let reference = host.reference();
-            for (path, text) in [
-                ("docs/reference.md", reference.markdown()),
-                ("docs/avec.d.rhai", reference.definitions()),
-            ] {
-                std::fs::write(path, text)
-                    .map_err(|error| Error::other(format!("can't write {path}: {error}")))?;
-                print_line(&host, &format!("wrote {path}"))?;
-            }
-            Ok(())
+            print_line(&host, &host.catalog().overview())
         }
-        Some(Command::Doc { name: None, .. }) => {
-            let host = host(global, &[], profile)?;
-            print_line(&host, &host.reference().overview())
-        }
-        Some(Command::Doc {
-            name: Some(name), ..
-        }) => {
+        Some(Command::Doc { name: Some(name) }) => {
             let mut host = host(global, &[], profile)?;
             // The same words as in a script.
             let call = format!("help({name:?})");

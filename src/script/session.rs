@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 use rhai::{Dynamic, EvalAltResult, NativeCallContext, Position};
 
 use super::fault::ScriptResult;
+use super::literal::string_literal;
 use super::params::Params;
 use super::remembered::Remembered;
 use crate::cancel::Cancel;
@@ -17,7 +18,7 @@ use crate::permissions::Permissions;
 use crate::profile::Profile;
 use crate::progress::{Progress, silent};
 use crate::report::Painter;
-use crate::steering::{ActivationAddition, string_literal, uncancelled_at_bos};
+use crate::steering::{ActivationAddition, uncancelled_at_bos};
 use crate::store::{self, StoreOptions};
 use crate::transformer::{DeviceChoice, HookedTransformer, LoadOptions, Processing};
 

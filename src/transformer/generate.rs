@@ -20,7 +20,7 @@ use super::random::{Rng, RowStream, TorchStream};
 use super::sampler::{Chance, Sampling};
 use super::values::with_values;
 use super::vector::{all_finite, log_sum_exp};
-use crate::error::{ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result, Subject};
 use crate::profile::{Part, Stage};
 
 /// A prompt, the hooks that it is run under, and the rows that go on from it.
@@ -89,15 +89,16 @@ impl HookedTransformer {
     ) -> Result<Vec<Vec<GeneratedRow>>> {
         options.sampling.check()?;
         let n_ctx = self.config().n_ctx;
-        for arm in arms.iter() {
-            self.check_tokens(&arm.prompt)?;
+        for (i, arm) in arms.iter().enumerate() {
+            let checked = self.check_tokens(&arm.prompt);
+            checked.map_err(|error| error.about_one(Subject::Prompt, i))?;
             if arm.prompt.len() + options.max_new_tokens > n_ctx {
-                return Err(ErrorKind::ContextExceeded {
+                return Err(Error::new(ErrorKind::ContextExceeded {
                     prompt: arm.prompt.len(),
                     new: options.max_new_tokens,
                     n_ctx,
-                }
-                .into());
+                })
+                .about(Subject::NewTokens));
             }
         }
         let mut runs: HashMap<usize, usize> = HashMap::new();

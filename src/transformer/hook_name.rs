@@ -300,12 +300,10 @@ fn unknown(text: &str) -> Error {
         ]
         .map(|site| site.suffix().to_owned()),
     );
-    Error::new(ErrorKind::UnknownName {
-        what: "hook point",
+    Error::new(ErrorKind::UnknownHookPoint {
         name: text.to_owned(),
         known,
     })
-    .hint("m.hook_names() lists them all; an integer n stands for blocks.n.hook_resid_pre")
 }
 
 #[cfg(test)]

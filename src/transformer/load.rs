@@ -3,7 +3,6 @@
 //! The weights are processed as TransformerLens does by default, on the way into the packed form,
 //! so that no second copy of the model ever exists.
 
-use std::str::FromStr;
 use std::sync::Arc;
 
 use candle_core::{DType, Device, Tensor};
@@ -23,35 +22,19 @@ use super::model::{HookedTransformer, activation_dtype};
 use super::norm::LayerNorm;
 use super::tokenizer::Tokenizer;
 use crate::cancel::Cancel;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result, Subject};
 use crate::profile::{Profile, Stage};
 use crate::progress::{Progress, Unit, silent};
+use crate::words::words;
 
-/// How the weights are rewritten at load time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-pub enum Processing {
-    /// TransformerLens' defaults: fold_ln, center_writing_weights, center_unembed,
-    /// fold_value_biases. Probabilities are unchanged; norms and hook values are not.
-    #[default]
-    Default,
-    /// The checkpoint's own values.
-    None,
-}
-
-impl FromStr for Processing {
-    type Err = Error;
-
-    fn from_str(text: &str) -> Result<Self> {
-        match text {
-            "default" => Ok(Self::Default),
-            "none" => Ok(Self::None),
-            _ => Err(ErrorKind::UnknownName {
-                what: "processing",
-                name: text.to_owned(),
-                known: vec!["default".into(), "none".into()],
-            }
-            .into()),
-        }
+words! {
+    /// How the weights are rewritten at load time.
+    pub enum Processing: "processing", default Default {
+        /// TransformerLens' defaults: fold_ln, center_writing_weights, center_unembed,
+        /// fold_value_biases. Probabilities are unchanged; norms and hook values are not.
+        Default = "default",
+        /// The checkpoint's own values.
+        None = "none",
     }
 }
 
@@ -105,12 +88,10 @@ fn load(files: &ModelFiles, options: &LoadOptions) -> Result<HookedTransformer> 
     let _time = options.profile.stage(Stage::Load);
     let device = options.device.open()?;
     if device.is_cpu() && !matches!(options.dtype, DType::F32 | DType::BF16) {
-        return Err(Error::invalid(
-            "dtype",
-            format!("{:?}", options.dtype.as_str()),
-            "must be \"f32\" or \"bf16\" on the CPU",
-        )
-        .hint("f16 needs device: \"cuda\" or \"metal\""));
+        return Err(Error::new(ErrorKind::DTypeOnCpu {
+            dtype: options.dtype.as_str(),
+        })
+        .about(Subject::NumberType));
     }
     let config = Config::from_json(&files.config.read()?, &files.config.to_string())?;
     let checkpoint = Arc::new(Checkpoint::open(&files.weights)?);
@@ -120,9 +101,10 @@ fn load(files: &ModelFiles, options: &LoadOptions) -> Result<HookedTransformer> 
         checkpoint.size_in_f32() / 4 * options.dtype.size_in_bytes() as u64,
         &device,
     )
-    .map_err(|error| match options.dtype {
-        DType::F32 => error.hint("take a smaller model, or dtype: \"bf16\", which halves it"),
-        _ => error.hint("take a smaller model, or end other programs"),
+    .map_err(|error| {
+        error.about(Subject::Weights {
+            can_halve: options.dtype == DType::F32,
+        })
     })?;
     let tokenizer = Tokenizer::load(&files.tokenizer, &config)?;
     let loader = Loader {

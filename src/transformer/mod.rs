@@ -35,7 +35,7 @@ mod vector;
 pub use activation_cache::ActivationCache;
 pub use checkpoint::Values;
 pub use config::Config;
-pub use device::{DeviceChoice, device_name, parse_dtype};
+pub use device::{DeviceChoice, NumberType, device_name};
 pub use files::{ModelFiles, Source, TokenizerFiles};
 pub use generate::{Arm, GenerateOptions, GeneratedRow, OnToken, RowKey};
 pub use hook_name::{Axis, BLOCK_SITES, HookName, Site};

@@ -263,7 +263,7 @@ impl HookedTransformer {
     }
 
     /// Checks tokens and length before any work is done.
-    pub(super) fn check_tokens(&self, tokens: &[u32]) -> Result<()> {
+    pub(crate) fn check_tokens(&self, tokens: &[u32]) -> Result<()> {
         if tokens.is_empty() {
             return Err(crate::error::Error::new(ErrorKind::Shape {
                 message: "there are no tokens to run on".into(),

@@ -32,7 +32,7 @@ pub mod functions {
     pub fn steering_vec(list: Dynamic, model: HookedTransformer) -> ScriptResult<Array> {
         let list = additions(list)?;
         Ok(numbers(
-            analysis::steering_vec_magnitudes(&list.0, &model).script()?,
+            analysis::steering_vec_magnitudes(&list.list, &model).script()?,
         ))
     }
 
@@ -63,7 +63,7 @@ pub mod functions {
     #[rhai_fn(name = "steering_magnitudes_relative_to_prompt", return_raw)]
     pub fn relative(prompt: &str, list: Dynamic, model: HookedTransformer) -> ScriptResult<Array> {
         let list = additions(list)?;
-        let ratios = analysis::steering_magnitudes_relative_to_prompt(prompt, &list.0, &model);
+        let ratios = analysis::steering_magnitudes_relative_to_prompt(prompt, &list.list, &model);
         Ok(numbers(ratios.script()?))
     }
 }
