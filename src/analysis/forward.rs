@@ -10,7 +10,7 @@ use crate::words::words;
 words! {
     /// Whether vectors may overlap the text.
     pub enum InjectionMode: "injection mode", default Overlay {
-        /// Vectors are added over the text's own positions.
+        /// They are added over the text's own positions.
         Overlay = "overlay",
         /// Spaces are put in after BOS, one fewer than the longest vector is long, so that vectors
         /// and text don't overlap.

@@ -38,5 +38,7 @@ pub use interactive::{Interactive, Variable};
 pub(crate) use literal::string_literal;
 pub use params::{Params, parse_assignment};
 pub use remembered::Change;
+/// What `Host::register`, `Host::set` and `Host::get` take and give.
+pub use rhai;
 pub use session::{Output, Session};
 pub use source::script_text;

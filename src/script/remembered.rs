@@ -152,7 +152,7 @@ impl Remembered {
         texts.collect()
     }
 
-    /// The name of an option, and the text for a value that was typed for it: words need no quotes.
+    /// The name of an option, and the text for a value that was typed for it: texts need no quotes.
     fn typed(&self, name: &str, value: &str) -> Result<(&'static str, String)> {
         let names = self.written.iter().map(|option| option.name.to_owned());
         let Some(option) = self.written.iter().find(|option| option.name == name) else {
@@ -163,9 +163,9 @@ impl Remembered {
             }
             .into());
         };
-        let is_word = value.chars().all(|c| c.is_alphanumeric() || c == '_');
+        let quoted = value.starts_with(['"', '`']) || value == "()";
         let value = match option.expects {
-            Expects::Words(_) if is_word => string_literal(value),
+            Expects::Words(_) | Expects::String if !quoted => string_literal(value),
             _ => value.to_owned(),
         };
         Ok((option.name, value))

@@ -8,9 +8,9 @@ use crate::words::words;
 words! {
     /// How two prompts are made equally long.
     pub enum PadMethod: "pad method" {
-        /// Padding after the shorter text.
+        /// Pads after the shorter text.
         TokensRight = "tokens_right",
-        /// Padding between BOS and the shorter text.
+        /// Pads between BOS and the shorter text.
         TokensLeft = "tokens_left",
     }
 }

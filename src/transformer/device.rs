@@ -22,11 +22,11 @@ words! {
 words! {
     /// The number type of weights and activations.
     pub enum NumberType: "dtype", default F32 {
-        /// 32 bits.
+        /// 32 bits, on every device.
         F32 = "f32",
-        /// 16 bits, for CUDA and Metal.
+        /// 16 bits, on CUDA and Metal only.
         F16 = "f16",
-        /// 16 bits with the range of 32.
+        /// 16 bits, of which 8 are precision: half the memory and more speed, on every device.
         Bf16 = "bf16",
     }
 }

@@ -30,10 +30,10 @@ use crate::words::words;
 words! {
     /// How the weights are rewritten at load time.
     pub enum Processing: "processing", default Default {
-        /// TransformerLens' defaults: fold_ln, center_writing_weights, center_unembed,
+        /// As TransformerLens does it: fold_ln, center_writing_weights, center_unembed,
         /// fold_value_biases. Probabilities are unchanged; norms and hook values are not.
         Default = "default",
-        /// The checkpoint's own values.
+        /// Not at all: the checkpoint's own values.
         None = "none",
     }
 }

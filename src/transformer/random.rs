@@ -9,11 +9,11 @@ use crate::words::words;
 words! {
     /// Where the chance in sampling comes from.
     pub enum Rng: "rng", default Row {
-        /// Every row has its own generator from (seed, row index), so a row's text depends on
+        /// Every row has its own stream from (seed, row index), so that its text depends on
         /// neither the number of rows nor threads, batches or machines.
         Row = "row",
-        /// What torch draws on the CPU after `manual_seed(seed)`; all rows of a run share one
-        /// stream.
+        /// Draws what torch draws on the CPU after `manual_seed(seed)`, as the Python original
+        /// does; all rows of a run share one stream.
         Torch = "torch",
     }
 }

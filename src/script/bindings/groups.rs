@@ -24,7 +24,7 @@ options! {
     pub group GenerateOptions {
         /// The same seed gives the same texts.
         seed: u64;
-        /// "row" gives every row its own stream; "torch" draws what the Python original draws.
+        /// Where the chance in sampling comes from.
         rng: Rng;
         /// End a text at the end-of-text token.
         stop_at_eos: bool;

@@ -23,11 +23,9 @@ options! {
     pub struct LoadModel for ["load_model"] {
         /// Where to compute.
         device: DeviceChoice = DeviceChoice::Cpu;
-        /// The number type of the weights. On the CPU "f32", or "bf16" for half the memory and more
-        /// speed, at 8 bits of precision; on CUDA and Metal also "f16".
+        /// The number type of the weights.
         dtype: NumberType = NumberType::F32, about NumberType;
-        /// "default" rewrites the weights as TransformerLens does (fold_ln, center_writing_weights,
-        /// center_unembed, fold_value_biases); "none" keeps the checkpoint's own.
+        /// How the weights are rewritten when they are loaded.
         processing: Processing = Processing::Default;
         /// A branch, tag or commit of the model on the hub.
         revision: Option<String>;

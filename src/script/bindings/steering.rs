@@ -42,7 +42,7 @@ options! {
         act_name: HookName, about HookPoint;
         /// The model whose tokenizer pads. Needed with pad_method.
         model: Option<HookedTransformer>;
-        /// Makes both texts equally long: pads after the shorter, or between BOS and its text.
+        /// Makes both texts equally long.
         pad_method: Option<PadMethod>;
         /// The token to pad with; the tokenizer's own if none is given.
         custom_pad_id: Option<TokenId>, about PadToken;
@@ -58,8 +58,7 @@ options! {
         input: AnyInput, about Prompt;
         /// What is added: one addition, an x-vector, or an array of such.
         activation_additions: Additions, about Addition;
-        /// "overlay" adds over the text's own positions; "pad" puts spaces under the vector first;
-        /// "pad_remove" does and then cuts their positions from the result.
+        /// Whether vectors may overlap the text.
         injection_mode: InjectionMode = InjectionMode::Overlay;
         ..injection: Injection;
     }

@@ -94,6 +94,20 @@ impl Function {
     }
 }
 
+impl OptionSpec {
+    /// What it does, and what each of its words does, one text a line.
+    pub fn explanation(&self) -> Vec<String> {
+        let mut lines: Vec<String> = self.doc.trim().lines().map(|l| l.trim().into()).collect();
+        if let Expects::Words(words) = self.expects {
+            lines.extend(words.iter().map(|word| {
+                let doc: Vec<&str> = word.doc.split_whitespace().collect();
+                format!("{:?}: {}", word.text, doc.join(" "))
+            }));
+        }
+        lines
+    }
+}
+
 impl Form {
     /// The type of the first parameter, which `value.name` goes by.
     pub fn receiver(&self) -> Option<&Type> {

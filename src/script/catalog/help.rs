@@ -39,8 +39,8 @@ impl fmt::Display for Function {
         let width = self.options.iter().map(|o| o.name.len()).max().unwrap_or(0);
         for option in &self.options {
             write!(f, "\n  {:<width$}  {}", option.name, facts(option))?;
-            for line in option.doc.trim().lines() {
-                write!(f, "\n  {:<width$}    {}", "", line.trim())?;
+            for line in option.explanation() {
+                write!(f, "\n  {:<width$}    {line}", "")?;
             }
         }
         Ok(())

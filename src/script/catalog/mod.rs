@@ -91,3 +91,6 @@ impl Catalog {
         self.functions.iter().map(|f| f.name.clone()).collect()
     }
 }
+
+#[cfg(test)]
+mod tests;

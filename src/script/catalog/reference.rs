@@ -36,7 +36,6 @@ fn row(option: &OptionSpec) -> String {
         None if option.required => "required".into(),
         None => String::new(),
     };
-    let doc = option.doc.split_whitespace().collect::<Vec<_>>().join(" ");
-    let doc = doc.replace('|', "\\|");
+    let doc = option.explanation().join(" ").replace('|', "\\|");
     format!("| `{}` | {kind} | {default} | {doc} |\n", option.name)
 }

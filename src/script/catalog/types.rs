@@ -166,6 +166,12 @@ impl Type {
         known().find(|known| known.kind == *self)
     }
 
+    /// Whether scripts have a name of ours for it.
+    #[cfg(test)]
+    pub(super) fn is_known(&self) -> bool {
+        self.known().is_some()
+    }
+
     /// With its article: "an integer", "a model".
     pub fn phrase(&self) -> String {
         if let Some(known) = self.known() {

@@ -46,6 +46,7 @@ pub trait CallOptions: Options {
 
     /// Reads the options of one call. `function` is the name that was called.
     fn decode(function: &'static str, map: Map) -> Result<Self, Fault> {
+        debug_assert!(Self::FUNCTIONS.contains(&function), "{function}");
         let mut decoder = Decoder::new(function, Self::table().options, map);
         let options = Self::take(&mut decoder);
         let problems = decoder.finish();
@@ -100,7 +101,7 @@ macro_rules! options {
 
         impl $crate::script::options::Options for $name {
             fn specs(into: &mut Vec<$crate::script::catalog::OptionSpec>) {
-                use $crate::script::options::{OptionValue, options};
+                use $crate::script::options::OptionValue;
                 $({
                     let default: Option<$type> = options!(@default $($default)?);
                     into.push($crate::script::catalog::OptionSpec {
@@ -117,7 +118,6 @@ macro_rules! options {
             }
 
             fn take(decoder: &mut $crate::script::options::Decoder) -> Option<Self> {
-                use $crate::script::options::options;
                 $(
                     let $field = decoder.take::<$type>(
                         stringify!($field),
@@ -133,7 +133,7 @@ macro_rules! options {
             }
 
             fn written(&self, into: &mut Vec<$crate::script::options::Written>) {
-                use $crate::script::options::{OptionValue, options};
+                use $crate::script::options::OptionValue;
                 $({
                     let literal = OptionValue::literal(&self.$field);
                     let default: Option<$type> = options!(@default $($default)?);
@@ -160,7 +160,7 @@ macro_rules! options {
     ) => {
         impl $crate::script::options::Options for $name {
             fn specs(into: &mut Vec<$crate::script::catalog::OptionSpec>) {
-                use $crate::script::options::{OptionValue, options};
+                use $crate::script::options::OptionValue;
                 let default = <Self as Default>::default();
                 $(into.push($crate::script::catalog::OptionSpec {
                     name: options!(@key $field $($key)?),
@@ -175,7 +175,6 @@ macro_rules! options {
             }
 
             fn take(decoder: &mut $crate::script::options::Decoder) -> Option<Self> {
-                use $crate::script::options::options;
                 let mut options = <Self as Default>::default();
                 $(
                     let $field = decoder.take::<$type>(
@@ -191,7 +190,7 @@ macro_rules! options {
             }
 
             fn written(&self, into: &mut Vec<$crate::script::options::Written>) {
-                use $crate::script::options::{OptionValue, options};
+                use $crate::script::options::OptionValue;
                 let default = <Self as Default>::default();
                 $({
                     let literal = OptionValue::literal(&self.$field);
@@ -223,3 +222,6 @@ macro_rules! options {
     (@breaks $type:ty) => { |_: &$type| None };
 }
 pub(crate) use options;
+
+#[cfg(test)]
+mod tests;

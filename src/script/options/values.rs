@@ -70,14 +70,11 @@ impl Additions {
     fn collect(&mut self, name: &str, value: Dynamic, element: Option<usize>) -> Result<(), Error> {
         if value.is_array() {
             let array = value.into_array().unwrap_or_default();
-            let each = array.into_iter().enumerate();
-            return each
-                .map(|(i, item)| {
-                    let element = element.unwrap_or(i);
-                    self.collect(name, item, Some(element))
-                        .map_err(|error| error.about_one(Subject::Element, element))
-                })
-                .collect();
+            return array.into_iter().enumerate().try_for_each(|(i, item)| {
+                let element = element.unwrap_or(i);
+                self.collect(name, item, Some(element))
+                    .map_err(|error| error.about_one(Subject::Element, element))
+            });
         }
         match value.clone().try_cast::<ActivationAddition>() {
             Some(addition) => {
