@@ -65,6 +65,7 @@ pub fn kind_of(value: &Dynamic) -> String {
         kind if kind == Type::RANGE || kind == Type::INCLUSIVE_RANGE => {
             format!("the range {value}")
         }
-        kind => kind.phrase(),
+        kind if kind.is_known() => kind.phrase().to_owned(),
+        kind => format!("a value of type {kind}"),
     }
 }

@@ -33,8 +33,9 @@ impl Host {
     /// let script = "let layer = load_model(\"demo\").middle_layer();";
     /// assert!(host.run_text("middle", script).is_ok());
     /// assert_eq!(host.get::<i64>("layer"), Some(2));
-    /// let function = &host.catalog().get("middle_layer").unwrap().forms[0];
-    /// assert_eq!(function.to_string(), "middle_layer(model: Model) -> integer");
+    /// let catalog = host.catalog();
+    /// let form = &catalog.forms("middle_layer")[0];
+    /// assert_eq!(form.to_string(), "middle_layer(model: Model) -> integer");
     /// ```
     pub fn register<A: 'static, const N: usize, const X: bool, R, const F: bool>(
         &mut self,

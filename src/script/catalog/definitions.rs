@@ -1,6 +1,7 @@
 //! The catalogue as docs/avec.d.rhai: definitions for editors that know rhai.
 
-use super::{Catalog, Form};
+use super::collection::Catalog;
+use super::entry::Form;
 
 impl Catalog {
     /// docs/avec.d.rhai.

@@ -143,18 +143,20 @@ impl fmt::Display for Expects {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Words(words) => return one_of(f, words),
-            Self::Bool => "true or false",
-            Self::Number => "a number",
+            Self::Bool => Type::BOOL.phrase(),
+            Self::Number => Type::NUMBER.phrase(),
             Self::Whole => "a whole number, 0 or more",
-            Self::String => "a string",
+            Self::String => Type::STRING.phrase(),
             Self::Strings => "an array of strings",
             Self::TokenId => "a token id",
             Self::TokenIds => "an array of token ids",
             Self::TextOrTokens => "a text, or an array of token ids",
             Self::Slice => "[start, stop]",
             Self::HookPoint => "a layer's number or a hook point's name",
-            Self::Model => "a model",
-            Self::Additions => "an activation addition, or an array of them",
+            Self::Model => Type::MODEL.phrase(),
+            Self::Additions => {
+                return write!(f, "{}, or an array of them", Type::ADDITION.phrase());
+            }
         })
     }
 }

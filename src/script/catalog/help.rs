@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-use super::{Catalog, Function, OptionSpec};
+use super::collection::Catalog;
+use super::entry::{Function, OptionSpec};
 
 impl Catalog {
     /// The list that `help()` prints.

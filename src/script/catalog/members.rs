@@ -2,7 +2,9 @@
 
 use rhai::{FnAccess, Module};
 
-use super::{Catalog, Form};
+use super::collection::Catalog;
+use super::entry::Form;
+use super::types::Type;
 
 /// Something that stands behind a point.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -69,7 +71,7 @@ impl Catalog {
         };
         let mut fitting = self.forms.iter().filter(fits).map(|form| &form.returns);
         let first = fitting.next()?;
-        let certain = *first != super::Type::ANY && fitting.all(|other| other == first);
+        let certain = *first != Type::ANY && fitting.all(|other| other == first);
         certain.then(|| first.name())
     }
 }

@@ -5,6 +5,7 @@
 //! collected once from the functions that an engine has and from the tables of their options, and
 //! from then on nothing reads a signature as text.
 
+mod collection;
 mod definitions;
 mod entry;
 mod help;
@@ -13,84 +14,10 @@ mod metadata;
 mod reference;
 mod types;
 
+pub use collection::Catalog;
 pub use entry::{Expects, Form, Function, OptionSpec, OptionTable, Parameter};
 pub use members::{Member, module_functions};
 pub use types::{Type, register_types};
-
-use rhai::Engine;
-
-/// All that scripts can call, by name.
-#[derive(Debug, Clone)]
-pub struct Catalog {
-    /// The documented functions with all their forms, by name.
-    functions: Vec<Function>,
-    /// Every form of every function, also operators and what is rhai's own.
-    forms: Vec<Form>,
-}
-
-impl Catalog {
-    /// The functions of an engine; `tables` has the options of those that take some.
-    pub(crate) fn of(engine: &Engine, tables: &[OptionTable]) -> Self {
-        let (own, mut forms) = metadata::collect(engine);
-        let mut functions: Vec<Function> = Vec::new();
-        // Forms without a doc belong to the documented one of their name.
-        let (documented, bare): (Vec<_>, Vec<_>) =
-            own.into_iter().partition(|(_, doc)| !doc.is_empty());
-        for (form, doc) in documented.into_iter().chain(bare) {
-            match functions.iter_mut().find(|f| f.name == form.name) {
-                Some(function) => {
-                    if !function.forms.contains(&form) {
-                        function.forms.push(form);
-                    }
-                    if !doc.is_empty() && !function.doc.contains(&doc) {
-                        function.doc = format!("{}\n\n{doc}", function.doc);
-                    }
-                }
-                None if doc.is_empty() => {}
-                None => functions.push(Function {
-                    options: tables
-                        .iter()
-                        .find(|table| table.functions.contains(&form.name.as_str()))
-                        .map_or_else(Vec::new, |table| table.options.clone()),
-                    name: form.name.clone(),
-                    doc,
-                    forms: vec![form],
-                }),
-            }
-        }
-        functions.sort_by(|a, b| a.name.cmp(&b.name));
-        for function in &mut functions {
-            function.forms.sort_by_cached_key(ToString::to_string);
-        }
-        forms.sort();
-        Self { functions, forms }
-    }
-
-    /// The documented functions and properties.
-    pub fn functions(&self) -> &[Function] {
-        &self.functions
-    }
-
-    pub fn get(&self, name: &str) -> Option<&Function> {
-        self.functions.iter().find(|function| function.name == name)
-    }
-
-    /// The forms of a documented function or property; none if there is no such.
-    pub fn forms(&self, name: &str) -> &[Form] {
-        self.get(name).map_or(&[], |function| &function.forms)
-    }
-
-    /// The names of functions, without those of properties.
-    pub fn function_names(&self) -> Vec<String> {
-        let functions = self.functions.iter().filter(|f| !f.is_property());
-        functions.map(|f| f.name.clone()).collect()
-    }
-
-    /// The names of functions and properties.
-    pub fn names(&self) -> Vec<String> {
-        self.functions.iter().map(|f| f.name.clone()).collect()
-    }
-}
 
 #[cfg(test)]
 mod tests;

@@ -1,6 +1,7 @@
 //! The catalogue as docs/reference.md.
 
-use super::{Catalog, OptionSpec};
+use super::collection::Catalog;
+use super::entry::OptionSpec;
 
 impl Catalog {
     /// docs/reference.md.

@@ -1,6 +1,6 @@
 //! The catalogue of a whole engine.
 
-use super::*;
+use super::Type;
 use crate::report::Painter;
 use crate::script::{Host, Output, Session};
 

@@ -167,17 +167,13 @@ impl Type {
     }
 
     /// Whether scripts have a name of ours for it.
-    #[cfg(test)]
-    pub(super) fn is_known(&self) -> bool {
+    pub fn is_known(&self) -> bool {
         self.known().is_some()
     }
 
-    /// With its article: "an integer", "a model".
-    pub fn phrase(&self) -> String {
-        if let Some(known) = self.known() {
-            return known.phrase.to_owned();
-        }
-        format!("a value of type {self}")
+    /// What a value of the type is: "an integer", "a model".
+    pub fn phrase(&self) -> &'static str {
+        self.known().map_or("a value", |known| known.phrase)
     }
 
     /// Its name with an article: "an integer", "a Model".

@@ -2,12 +2,11 @@
 
 use rhai::{Dynamic, Map};
 
-use super::CallOptions;
 use super::value::OptionValue;
-use crate::error::{Error, ErrorKind, Subject};
+use crate::error::{Error, ErrorKind};
 use crate::rule::Rule;
 use crate::script::catalog::OptionSpec;
-use crate::script::fault::{Fault, Place, Problem};
+use crate::script::fault::{Place, Problem};
 use crate::script::literal::shortened;
 use crate::suggest::nearest;
 
@@ -129,29 +128,4 @@ impl<T> Ruled<T> for Option<T> {
     fn keeps(&self, rule: &Rule<T>) -> bool {
         self.as_ref().is_none_or(|value| (rule.holds)(value))
     }
-}
-
-/// An error of the library as a fault of a call with these options: at the option that gives what
-/// the error says it is about.
-pub fn blame<O: CallOptions>(error: Error) -> Fault {
-    let specs = O::table().options;
-    let named = match error.kind() {
-        ErrorKind::InvalidValue { name, .. } | ErrorKind::WrongType { name, .. } => {
-            specs.iter().find(|spec| spec.name == name)
-        }
-        _ => None,
-    };
-    let of = |subject: Subject| specs.iter().find(|spec| spec.about == Some(subject));
-    let (subject, element) = error.subject().unzip();
-    let spec = named.or_else(|| of(subject?));
-    let place = spec.map_or(Place::Call, |spec| {
-        Place::value(spec.name, element.flatten())
-    });
-    let error = match (error.kind(), of(Subject::NewTokens)) {
-        (ErrorKind::TooLarge { .. }, Some(tokens)) if subject.is_none() => {
-            error.hint(format!("lower {}, or shorten the prompt", tokens.name))
-        }
-        _ => error,
-    };
-    Problem { error, place }.into()
 }
