@@ -1,6 +1,6 @@
 //! Enums whose values are words, such as "front", "mid" and "back".
 //!
-//! [`words!`] makes from one definition the enum, the list of its words with their docs, and the
+//! The macro `words!` makes from one definition the enum, the list of its words with their docs, and the
 //! ways from text and to text. Another word is another line.
 
 /// One word that may be written.

@@ -1,4 +1,4 @@
-//! The ways in which avec can fail, their messages, and what to do where the kind alone tells.
+//! The ways in which avec can fail, their messages, and what to do where the kind alone shows it.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -317,7 +317,7 @@ impl fmt::Display for ErrorKind {
 }
 
 impl ErrorKind {
-    /// What can be done about it, as far as the kind alone tells.
+    /// What can be done about it, as far as the kind alone shows.
     pub(super) fn hints(&self) -> Vec<String> {
         match self {
             Self::UnknownName { name, known, .. } | Self::UnknownHookPoint { name, known } => match nearest(name, known) {

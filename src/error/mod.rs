@@ -1,4 +1,4 @@
-//! The one error type of avec, and all the prose that errors are told in.
+//! The one error type of avec, and the prose of all errors.
 //!
 //! Low code returns a kind with its data and no place. Callers add what they know with
 //! [`Error::context`], say what to do with [`Error::hint`], and name the argument that the error is
@@ -69,7 +69,7 @@ impl Error {
     pub fn io(action: &'static str, path: impl Into<PathBuf>, error: &std::io::Error) -> Self {
         use std::io::ErrorKind as Io;
         let path = path.into();
-        // "Permission denied (os error 13)": the number tells nobody anything.
+        // "Permission denied (os error 13)": the number helps nobody.
         let reason = error.to_string();
         let reason = reason.split(" (os error").next().unwrap_or(&reason);
         let hint = match error.kind() {
@@ -98,7 +98,7 @@ impl Error {
         })
     }
 
-    /// Adds a step that was being done: the outermost is told first.
+    /// Adds a step that was being done: the outermost comes first.
     #[must_use]
     pub fn context(mut self, step: impl Into<String>) -> Self {
         self.context.push(step.into());
@@ -188,7 +188,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn context_is_told_from_the_outside_in() {
+    fn context_reads_from_the_outside_in() {
         let error = Error::new(ErrorKind::EmptyPromptBatch)
             .context("generating")
             .context("running the sweep");
@@ -200,12 +200,12 @@ mod tests {
 
     #[test]
     fn refusals_of_the_system_say_what_to_do() {
-        let told = |kind: std::io::ErrorKind| {
+        let refused = |kind: std::io::ErrorKind| {
             let error = Error::io("read", "a/b", &std::io::Error::from(kind));
             (error.message(), error.hints())
         };
         assert_eq!(
-            told(std::io::ErrorKind::PermissionDenied),
+            refused(std::io::ErrorKind::PermissionDenied),
             (
                 "can't read a/b: permission denied".into(),
                 vec!["check the permissions of the file and of its folders".into()]
@@ -214,7 +214,7 @@ mod tests {
         let numbered = Error::io("read", "a", &std::io::Error::from_raw_os_error(13));
         assert!(!numbered.message().contains("os error"), "{numbered}");
         assert_eq!(
-            told(std::io::ErrorKind::NotFound).1,
+            refused(std::io::ErrorKind::NotFound).1,
             ["check the path".to_owned()]
         );
     }

@@ -2,7 +2,7 @@
 
 use crate::error::{Error, ErrorKind, Subject};
 
-/// What to do, one line each: what the kind of error tells, then what its makers added.
+/// What to do, one line each: what the kind of error calls for, then what its makers added.
 pub fn hints(error: &Error) -> Vec<String> {
     let mut hints = error.hints();
     let own = match error.kind() {
@@ -58,7 +58,7 @@ mod tests {
 
     #[test]
     fn weights_that_do_not_fit_say_what_does() {
-        let told = |can_halve| {
+        let advice = |can_halve| {
             let error = Error::new(ErrorKind::TooLarge {
                 what: "the weights of gpt2".into(),
                 needed: 2,
@@ -67,9 +67,12 @@ mod tests {
             hints(&error.about(Subject::Weights { can_halve }))
         };
         assert_eq!(
-            told(true),
+            advice(true),
             ["take a smaller model, or dtype: \"bf16\", which halves it"]
         );
-        assert_eq!(told(false), ["take a smaller model, or end other programs"]);
+        assert_eq!(
+            advice(false),
+            ["take a smaller model, or end other programs"]
+        );
     }
 }

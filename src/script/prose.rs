@@ -37,7 +37,7 @@ impl Script<'_> {
     }
 }
 
-/// An error of a script, told whole.
+/// An error of a script with all of its places.
 pub fn diagnose(error: &EvalAltResult, script: &Script, catalog: &Catalog) -> Diagnostic {
     diagnose_in(error, script, script, catalog)
 }
@@ -50,7 +50,7 @@ fn diagnose_in(
     catalog: &Catalog,
 ) -> Diagnostic {
     match error {
-        // The error itself is told first, then where it was called from.
+        // First the error itself, then where it was called from.
         EvalAltResult::ErrorInFunctionCall(name, source, inner, pos) => {
             // A closure is where it was written; rhai names the file that called it.
             let closure = name.starts_with("anon$");
@@ -81,7 +81,7 @@ fn diagnose_in(
         EvalAltResult::ErrorRuntime(value, pos) => match value.clone().try_cast::<Fault>() {
             Some(fault) => diagnose_fault(&fault, *pos, script),
             None => {
-                // A text is a message of the script's own; another value alone tells nothing.
+                // A text is a message of the script's own; another value alone says nothing.
                 let text = value.read_lock::<rhai::ImmutableString>();
                 let thrown = match text.as_deref() {
                     Some(text) => text.to_string(),

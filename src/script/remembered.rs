@@ -1,4 +1,4 @@
-//! The last comparison of an interactive session: what of it need not be generated again, and the
+//! The last comparison of an interactive session: the rows that need not be generated again, and the
 //! call that makes it once more with one thing changed.
 
 use super::catalog::Expects;

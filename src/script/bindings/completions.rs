@@ -46,7 +46,7 @@ options! {
     }
 }
 
-/// The library's options. `losses` are left out where nobody can see them.
+/// The library's options. Leave out `losses` where they are not shown.
 fn completion_options(
     tokens_to_generate: usize,
     generate: &GenerateOptions,

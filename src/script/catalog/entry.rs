@@ -95,14 +95,16 @@ impl Function {
 }
 
 impl OptionSpec {
-    /// What it does, and what each of its words does, one text a line.
+    /// What it does, and what each of its words does, in lines.
     pub fn explanation(&self) -> Vec<String> {
         let mut lines: Vec<String> = self.doc.trim().lines().map(|l| l.trim().into()).collect();
         if let Expects::Words(words) = self.expects {
-            lines.extend(words.iter().map(|word| {
-                let doc: Vec<&str> = word.doc.split_whitespace().collect();
-                format!("{:?}: {}", word.text, doc.join(" "))
-            }));
+            for word in words {
+                let mut doc = word.doc.trim().lines().map(str::trim);
+                let first = doc.next().unwrap_or_default();
+                lines.push(format!("{:?}: {first}", word.text));
+                lines.extend(doc.map(|line| format!("  {line}")));
+            }
         }
         lines
     }

@@ -7,7 +7,7 @@ impl Catalog {
     /// docs/reference.md.
     pub fn markdown(&self) -> String {
         let mut out = String::from(
-            "# Script functions\n\nWritten by `just reference` from the functions themselves; `help(\"name\")` in a script or session\ntells the same.\n",
+            "# Script functions\n\nWritten by `just reference` from the functions themselves; `help(\"name\")` in a script or session\nsays the same.\n",
         );
         for function in self.functions() {
             out.push_str(&format!("\n## {}\n\n", function.name));
@@ -37,6 +37,8 @@ fn row(option: &OptionSpec) -> String {
         None if option.required => "required".into(),
         None => String::new(),
     };
-    let doc = option.explanation().join(" ").replace('|', "\\|");
+    let doc = option.explanation().join(" ");
+    let doc: Vec<&str> = doc.split_whitespace().collect();
+    let doc = doc.join(" ").replace('|', "\\|");
     format!("| `{}` | {kind} | {default} | {doc} |\n", option.name)
 }
