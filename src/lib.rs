@@ -5,7 +5,7 @@
 //!
 //! The modules, from the bottom up; each imports only from those above it in this list:
 //!
-//! - [`error`], [`suggest`], [`cancel`], [`permissions`], [`files`], [`profile`], [`progress`]: what everything shares
+//! - [`error`], [`suggest`], [`words`], [`rule`], [`cancel`], [`permissions`], [`files`], [`profile`], [`progress`]: what everything shares
 //! - [`run`]: what one run shares, passed into calls
 //! - [`report`]: tables for reading; knows nothing of models
 //! - `weights`: a checkpoint's tensors where they lie
@@ -31,6 +31,7 @@ pub mod profile;
 pub mod progress;
 pub mod repl;
 pub mod report;
+pub mod rule;
 pub mod run;
 pub mod sampling;
 pub mod script;
@@ -38,10 +39,11 @@ pub mod steering;
 pub mod store;
 pub mod suggest;
 mod weights;
+pub mod words;
 
 pub use candle_core::{DType, Tensor};
 pub use kernels::{
-    Activation, DeviceChoice, KernelChoice, Norm, NormKind, STACK_SIZE, device_name, parse_dtype,
+    Activation, DeviceChoice, KernelChoice, Norm, NormKind, NumberType, STACK_SIZE, device_name,
     set_threads,
 };
 pub use run::RunContext;

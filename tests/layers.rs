@@ -8,6 +8,8 @@ use std::path::Path;
 const LAYERS: &[&str] = &[
     "suggest",
     "error",
+    "words",
+    "rule",
     "cancel",
     "permissions",
     "files",

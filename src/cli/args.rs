@@ -40,9 +40,6 @@ pub enum Command {
     Doc {
         /// A function's name
         name: Option<String>,
-        /// Write docs/reference.md and docs/avec.d.rhai anew, from the functions themselves
-        #[arg(long, conflicts_with = "name")]
-        write: bool,
     },
 }
 
@@ -97,7 +94,7 @@ pub struct GlobalArgs {
     pub color: ColorChoice,
 }
 
-/// Bytes, or with K, M, G or T after the number so many KiB, MiB, GiB or TiB.
+/// Bytes, or KiB, MiB, GiB or TiB with K, M, G or T after the number.
 fn parse_size(text: &str) -> Result<u64, String> {
     let wrong = || format!("{text:?} is no size; write for example 500M or 4G");
     let upper = text.trim().to_ascii_uppercase();

@@ -32,6 +32,11 @@ pub const COMMANDS: &[(&str, &str, &str)] = &[
     ("seed", "N", "… with another seed"),
     ("prompt", "TEXT", "… with another prompt"),
     ("more", "", "… with twice as many rows"),
+    (
+        "set",
+        "OPTION X",
+        "… with another value of an option, as :set top_p 0.5",
+    ),
     ("load", "FILE", "run a script here; what it defines stays"),
     ("save", "FILE", "write what worked so far as a script"),
     (
@@ -112,6 +117,16 @@ impl Command {
             )),
             "prompt" => Self::Change(Change::Prompt(unquoted(argument).to_owned())),
             "more" => Self::Change(Change::More),
+            "set" => {
+                let (option, value) =
+                    argument.split_once(char::is_whitespace).ok_or_else(|| {
+                        Error::other(":set needs an option and its value: :set top_p 0.5")
+                    })?;
+                Self::Change(Change::Set {
+                    option: option.to_owned(),
+                    value: value.trim().to_owned(),
+                })
+            }
             "load" => Self::Load(unquoted(argument).into()),
             "save" => Self::Save(unquoted(argument).into()),
             "edit" => Self::Edit,
@@ -167,7 +182,11 @@ mod tests {
         assert_eq!(parsed("  :quit"), Command::Quit);
         assert!(Command::parse("x + 1").is_none());
         for (name, argument, _) in COMMANDS {
-            let argument = if argument.is_empty() { "" } else { "3" };
+            let argument = match *argument {
+                "" => "",
+                "OPTION X" => "top_k 3",
+                _ => "3",
+            };
             parsed(&format!(":{name} {argument}"));
         }
     }
@@ -195,5 +214,9 @@ mod tests {
             ":save needs something after it: :save FILE"
         );
         assert_eq!(refused(":vars x"), ":vars takes nothing after it");
+        assert_eq!(
+            refused(":set top_p"),
+            ":set needs an option and its value: :set top_p 0.5"
+        );
     }
 }

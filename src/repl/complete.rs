@@ -6,7 +6,7 @@ use std::path::Path;
 use super::command::COMMANDS;
 use super::receiver::receiver;
 use crate::script::scan::{Kind, Piece, is_word, open_brackets, scan};
-use crate::script::{Field, Function, Interactive, Reference};
+use crate::script::{Catalog, Expects, Function, Interactive, OptionSpec};
 use crate::store::aliases;
 
 /// Something that can be put in.
@@ -29,12 +29,12 @@ impl Offer {
 }
 
 /// The offers for the text before the cursor, and the byte where what they replace begins.
-pub fn complete(before: &str, state: &Interactive, reference: &Reference) -> (usize, Vec<Offer>) {
+pub fn complete(before: &str, state: &Interactive, catalog: &Catalog) -> (usize, Vec<Offer>) {
     let cursor = Cursor {
         text: before,
         pieces: scan(before),
         state,
-        reference,
+        catalog,
     };
     let (start, offers) = cursor.offers();
     let typed = &before[start..];
@@ -51,7 +51,7 @@ struct Cursor<'a> {
     text: &'a str,
     pieces: Vec<Piece>,
     state: &'a Interactive,
-    reference: &'a Reference,
+    catalog: &'a Catalog,
 }
 
 impl Cursor<'_> {
@@ -127,8 +127,9 @@ impl Cursor<'_> {
                 (self.text.len() - path.len(), files(path, ""))
             }
             "help" => (start, self.documented()),
+            "set" => self.in_setting(start, argument),
             "time" => {
-                let (inner, offers) = complete(argument, self.state, self.reference);
+                let (inner, offers) = complete(argument, self.state, self.catalog);
                 (start + inner, offers)
             }
             // A number or a text, or nothing at all.
@@ -136,10 +137,30 @@ impl Cursor<'_> {
         }
     }
 
+    /// `:set option value`: the options of a comparison, and the words that one can be.
+    fn in_setting(&self, start: usize, argument: &str) -> (usize, Vec<Offer>) {
+        let comparison = self.catalog.get("print_n_comparisons");
+        let options = comparison.map_or(&[][..], |function| &function.options);
+        let Some((name, value)) = argument.split_once(' ') else {
+            let offers = options.iter().map(|option| Offer {
+                text: format!("{} ", option.name),
+                display: format!("{}: {}", option.name, option.expects),
+            });
+            return (start, offers.collect());
+        };
+        let words = match options.iter().find(|option| option.name == name) {
+            Some(OptionSpec {
+                expects: Expects::Words(words),
+                ..
+            }) => words.iter().map(|word| Offer::same(word.text)).collect(),
+            _ => Vec::new(),
+        };
+        (self.text.len() - value.len(), words)
+    }
+
     /// Names that help knows.
     fn documented(&self) -> Vec<Offer> {
-        let functions = self.reference.functions().iter();
-        functions.map(|f| Offer::same(f.name.clone())).collect()
+        self.catalog.names().into_iter().map(Offer::same).collect()
     }
 
     /// The function and the place of the call that a place is an argument of.
@@ -177,7 +198,7 @@ impl Cursor<'_> {
     }
 
     /// The option that a value at this place is for.
-    fn option_at(&self, place: usize, brackets: &[(char, usize)]) -> Option<&Field> {
+    fn option_at(&self, place: usize, brackets: &[(char, usize)]) -> Option<&OptionSpec> {
         // In an array, the option is that of the array.
         let arrays = brackets.iter().rev().take_while(|(open, _)| *open == '[');
         let arrays = arrays.count();
@@ -195,14 +216,12 @@ impl Cursor<'_> {
     }
 
     /// What a text for an option can be.
-    fn option_values(&self, option: &Field, typed: &str) -> Vec<Offer> {
-        // "\"a\", \"b\" or \"c\"": every second part is in quotes.
-        let words = option.type_name.split('"').skip(1).step_by(2);
-        let words: Vec<Offer> = words.map(Offer::same).collect();
-        if words.is_empty() && option.type_name.contains("hook point") {
-            return self.hook_names(typed);
+    fn option_values(&self, option: &OptionSpec, typed: &str) -> Vec<Offer> {
+        match option.expects {
+            Expects::Words(words) => words.iter().map(|word| Offer::same(word.text)).collect(),
+            Expects::HookPoint => self.hook_names(typed),
+            _ => Vec::new(),
         }
-        words
     }
 
     /// Hook names of the loaded models. Long lists are offered part by part.
@@ -238,10 +257,8 @@ impl Cursor<'_> {
         };
         let receiver = receiver(self.text, before, self.state);
         let Some(kind) = receiver.kind else {
-            let functions = self.reference.functions().iter();
-            let avec =
-                functions.filter(|f| f.receivers.iter().any(|r| RECEIVERS.contains(&r.as_str())));
-            return avec.map(|f| offer(&f.name, f.is_property)).collect();
+            let own = self.catalog.own_members().into_iter();
+            return own.map(|m| offer(&m.name, m.is_property)).collect();
         };
         let members = self.state.language().members(&kind).into_iter();
         let mut offers: Vec<Offer> = members.map(|m| offer(&m.name, m.is_property)).collect();
@@ -276,7 +293,7 @@ impl Cursor<'_> {
         if bracket != '{' || hash.of(self.text) != "#" {
             return None;
         }
-        Some((self.reference.get(self.call_around(call)?)?, place))
+        Some((self.catalog.get(self.call_around(call)?)?, place))
     }
 
     /// Inside of `name(#{ .. }`, where a key stands: the options that are not written yet.
@@ -305,7 +322,7 @@ impl Cursor<'_> {
             missing
                 .map(|option| Offer {
                     text: format!("{}: ", option.name),
-                    display: format!("{}: {}", option.name, option.type_name),
+                    display: format!("{}: {}", option.name, option.expects),
                 })
                 .collect(),
         )
@@ -318,8 +335,8 @@ impl Cursor<'_> {
             display: name.to_owned(),
         };
         let mut offers: Vec<Offer> = Vec::new();
-        let functions = self.reference.functions().iter();
-        offers.extend(functions.filter(|f| !f.is_property).map(|f| call(&f.name)));
+        let functions = self.catalog.function_names();
+        offers.extend(functions.iter().map(|name| call(name)));
         offers.extend(self.state.functions().iter().map(|name| call(name)));
         offers.extend(["print", "debug", "range", "type_of"].map(call));
         let variables = self.state.names().into_iter();
@@ -336,15 +353,6 @@ impl Cursor<'_> {
         offers
     }
 }
-
-/// The types that avec's own methods belong to.
-const RECEIVERS: [&str; 5] = [
-    "Model",
-    "Cache",
-    "Tensor",
-    "ActivationAddition",
-    "Completions",
-];
 
 /// Files and folders that begin with what is typed. With an extension only such files, named
 /// without it.

@@ -17,7 +17,7 @@ use super::command::Command;
 use super::complete::complete;
 use super::highlight::highlight;
 use crate::report::Painter;
-use crate::script::{Interactive, Reference};
+use crate::script::{Catalog, Interactive};
 
 /// What the person at the keyboard did.
 pub enum Typed {
@@ -42,10 +42,10 @@ impl LineEditor {
             .max_history_size(10_000)?
             .build();
         let mut editor = Editor::with_config(config)?;
-        let reference = state.borrow().host().reference();
+        let catalog = state.borrow().host().catalog();
         editor.set_helper(Some(Assistant {
             state,
-            reference,
+            catalog,
             painter,
             hinter: HistoryHinter::new(),
         }));
@@ -109,7 +109,7 @@ fn history_file() -> Option<PathBuf> {
 
 struct Assistant {
     state: Rc<RefCell<Interactive>>,
-    reference: Reference,
+    catalog: Catalog,
     painter: Painter,
     hinter: HistoryHinter,
 }
@@ -128,7 +128,7 @@ impl Completer for Assistant {
         let Ok(state) = self.state.try_borrow() else {
             return Ok((pos, Vec::new()));
         };
-        let (start, offers) = complete(&line[..pos], &state, &self.reference);
+        let (start, offers) = complete(&line[..pos], &state, &self.catalog);
         let pairs = offers.into_iter().map(|offer| Pair {
             display: offer.display,
             replacement: offer.text,

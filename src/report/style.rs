@@ -1,34 +1,18 @@
 //! Colours and weights of text, or none of them.
 
 use std::io::IsTerminal;
-use std::str::FromStr;
 
-use crate::error::{Error, ErrorKind, Result};
+use crate::words::words;
 
-/// When to use colour: `auto` asks the stream and the environment.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum ColorChoice {
-    #[default]
-    Auto,
-    Always,
-    Never,
-}
-
-impl FromStr for ColorChoice {
-    type Err = Error;
-
-    fn from_str(text: &str) -> Result<Self> {
-        match text {
-            "auto" => Ok(Self::Auto),
-            "always" => Ok(Self::Always),
-            "never" => Ok(Self::Never),
-            _ => Err(ErrorKind::UnknownName {
-                what: "colour choice",
-                name: text.to_owned(),
-                known: ["auto", "always", "never"].map(str::to_owned).to_vec(),
-            }
-            .into()),
-        }
+words! {
+    /// When to use colour.
+    pub enum ColorChoice: "colour choice", default Auto {
+        /// Asks the stream and the environment.
+        Auto = "auto",
+        /// On every stream.
+        Always = "always",
+        /// On none.
+        Never = "never",
     }
 }
 

@@ -2,15 +2,33 @@
 
 use rhai::{AST, ASTNode, Expr, Position, Stmt};
 
-/// The positions of one key of a call's option map.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct KeyPlace {
-    pub key: Position,
-    pub value: Position,
+use super::fault::Place;
+use super::literal::shortened;
+
+/// Finds a part of the call at `call`, if it was written there and not kept in a variable.
+pub fn find(ast: &AST, call: Position, place: &Place) -> Option<Position> {
+    match place {
+        Place::Call => Some(call),
+        Place::Key(key) => option(ast, call, key, &|key, _| key),
+        Place::Value {
+            option: name,
+            element,
+        } => option(ast, call, name, &|_, value| match (value, element) {
+            (Expr::Array(items, _), Some(i)) => items
+                .get(*i)
+                .map_or(value.start_position(), Expr::start_position),
+            _ => value.start_position(),
+        }),
+    }
 }
 
-/// Finds a key in the map that the call at `call` was written with.
-pub fn option_key(ast: &AST, call: Position, key: &str) -> Option<KeyPlace> {
+/// What `of` gives for an option of the map that a call was written with.
+fn option(
+    ast: &AST,
+    call: Position,
+    name: &str,
+    of: &dyn Fn(Position, &Expr) -> Position,
+) -> Option<Position> {
     let mut found = None;
     ast.walk(&mut |path: &[ASTNode]| {
         let arguments = match path.last() {
@@ -23,11 +41,8 @@ pub fn option_key(ast: &AST, call: Position, key: &str) -> Option<KeyPlace> {
         for argument in arguments {
             if let Expr::Map(map, _) = argument {
                 for (ident, value) in &map.0 {
-                    if ident.name == key {
-                        found = Some(KeyPlace {
-                            key: ident.pos,
-                            value: value.start_position(),
-                        });
+                    if ident.name == name {
+                        found = Some(of(ident.pos, value));
                         return false;
                     }
                 }
@@ -58,9 +73,8 @@ pub fn param_calls(ast: &AST) -> ParamCalls {
                 let default = f.args.get(1).and_then(|a| a.get_literal_value(None));
                 match name.and_then(|name| name.into_string().ok()) {
                     Some(name) => {
-                        let default = default.map_or("(computed)".into(), |default| {
-                            super::options::literal(&default)
-                        });
+                        let default =
+                            default.map_or("(computed)".into(), |default| shortened(&default));
                         if !calls.iter().any(|(known, _)| *known == name) {
                             calls.push((name, default));
                         }

@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 use rhai::{Dynamic, EvalAltResult, NativeCallContext, Position};
 
 use super::fault::ScriptResult;
+use super::literal::string_literal;
 use super::params::Params;
 use super::remembered::Remembered;
 use crate::error::{Error, ErrorKind, Result};
@@ -16,7 +17,7 @@ use crate::kernels::DeviceChoice;
 use crate::model::{HookedTransformer, LoadOptions, ModelFiles, Processing};
 use crate::report::Painter;
 use crate::run::RunContext;
-use crate::steering::{ActivationAddition, string_literal, uncancelled_at_bos};
+use crate::steering::{ActivationAddition, uncancelled_at_bos};
 use crate::store::{self, StoreOptions};
 
 /// Where a script's text goes. Cloned freely; all clones write to the same place.

@@ -1,9 +1,8 @@
 //! One activation addition: a prompt's activations times a coefficient, to be added somewhere.
 
-use std::fmt;
-
-use crate::error::{ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result, Subject};
 use crate::model::{HookName, HookedTransformer};
+use crate::rule::Rule;
 
 /// What is added: the clean model's activations at `act_name` on a text, times `coeff`.
 ///
@@ -26,6 +25,11 @@ pub enum SteeringSource {
 }
 
 impl ActivationAddition {
+    pub const COEFF: Rule<f64> = Rule {
+        text: "a finite number",
+        holds: |x| x.is_finite(),
+    };
+
     /// An addition from exactly one of a prompt and tokens.
     pub fn new(
         prompt: Option<String>,
@@ -37,12 +41,16 @@ impl ActivationAddition {
             (Some(prompt), None) => SteeringSource::Prompt(prompt),
             (None, Some(tokens)) => SteeringSource::Tokens(tokens),
             (prompt, _) => {
-                return Err(ErrorKind::PromptXorTokens {
-                    both: prompt.is_some(),
-                }
-                .into());
+                let both = prompt.is_some();
+                let error = Error::new(ErrorKind::PromptXorTokens { both });
+                return Err(if both {
+                    error.about(Subject::SteeringTokens)
+                } else {
+                    error
+                });
             }
         };
+        Self::COEFF.check("coeff", &coeff)?;
         Ok(Self {
             source,
             coeff,
@@ -83,39 +91,6 @@ pub fn uncancelled_at_bos(additions: &[ActivationAddition]) -> Vec<(HookName, f6
     sums.into_iter()
         .map(|(name, sum, _)| (name, format!("{sum:.5e}").parse().unwrap_or(sum)))
         .collect()
-}
-
-/// A text as a script writes it, in quotes.
-pub fn string_literal(text: &str) -> String {
-    let mut out = String::from('"');
-    for c in text.chars() {
-        match c {
-            '"' => out.push_str("\\\""),
-            '\\' => out.push_str("\\\\"),
-            '\n' => out.push_str("\\n"),
-            '\t' => out.push_str("\\t"),
-            '\r' => out.push_str("\\r"),
-            c if c.is_control() => out.push_str(&format!("\\u{:04x}", u32::from(c))),
-            c => out.push(c),
-        }
-    }
-    out + "\""
-}
-
-/// As a script would write it.
-impl fmt::Display for ActivationAddition {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("ActivationAddition(#{ ")?;
-        match &self.source {
-            SteeringSource::Prompt(prompt) => write!(f, "prompt: {}", string_literal(prompt))?,
-            SteeringSource::Tokens(tokens) => write!(f, "tokens: {tokens:?}")?,
-        }
-        write!(
-            f,
-            ", coeff: {}, act_name: \"{}\" }})",
-            self.coeff, self.act_name
-        )
-    }
 }
 
 #[cfg(test)]

@@ -6,8 +6,8 @@ use rhai::Dynamic;
 
 use super::shown::shown;
 use super::{Interactive, LAST};
-use crate::script::language::{Language, module_functions};
-use crate::script::prose::short;
+use crate::script::Language;
+use crate::script::catalog::{Type, module_functions};
 
 /// A variable, for listing.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,12 +51,12 @@ impl Interactive {
 
     /// A value's type as scripts know it.
     pub fn kind(&self, value: &Dynamic) -> String {
-        short(self.engine().map_type_name(value.type_name()))
+        Type::of(value, self.engine()).to_string()
     }
 
     /// What can stand behind a point.
     pub fn language(&self) -> &Language {
-        self.language.get_or_init(|| Language::of(self.engine()))
+        self.language.get_or_init(|| self.host.catalog())
     }
 
     /// The names of the modules that were imported.

@@ -26,13 +26,13 @@ use self::shown::shown;
 use self::statements::statements;
 use self::transcript::{TRANSCRIPT, Transcript};
 use self::unfinished::is_unfinished;
-use super::bindings::drawn;
+use super::Language;
 use super::host::{Host, Stopped};
-use super::language::Language;
 use super::remembered::Change;
 use super::scan::{line_and_column, underscores};
 use super::session::Session;
 use super::source::{folder_of, read_script};
+use super::table::drawn;
 use crate::analysis::Completions;
 use crate::error::{Error, Result};
 use crate::model::HookedTransformer;
@@ -309,7 +309,7 @@ impl Interactive {
         self.transcript.forget();
         self.entries.clear();
         // An engine can't unlearn a module.
-        self.host = Host::of(self.session().clone());
+        self.host = self.host.afresh();
         self.prepare();
     }
 
@@ -336,7 +336,7 @@ impl Interactive {
             Some(key) => key.call(),
             None => format!(
                 "load_model({})",
-                crate::steering::string_literal(model.name())
+                super::literal::string_literal(model.name())
             ),
         };
         holding.unwrap_or_else(call)

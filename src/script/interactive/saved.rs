@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 use super::statements::{Statement, statements};
 use super::versions::{Names, name_functions};
 use crate::error::{Error, Result};
+use crate::script::literal::string_literal;
 use crate::script::scan::{Kind, Piece, scan, underscores};
-use crate::steering::string_literal;
 
 /// An input that worked, or the part of it that did.
 #[derive(Debug, Clone)]

@@ -350,6 +350,42 @@ fn a_coefficient_of_0_is_no_dead_end() {
     assert_eq!(t.turn(Change::Coeff(3.0)), strong);
 }
 
+/// Any option of the comparison is a dial, and stays one.
+#[test]
+fn every_option_is_a_dial() {
+    let mut t = Tester::new();
+    t.enter("let m = load_model(\"demo\");");
+    t.enter(VECTOR);
+    t.enter(COMPARE);
+    let set = |option: &str, value: &str| Change::Set {
+        option: option.into(),
+        value: value.into(),
+    };
+    t.turn(set("top_k", "3"));
+    t.turn(set("rng", "torch"));
+    t.turn(set("res_stream_slice", "[0, 64]"));
+    t.turn(set("prompt", "I \\ think"));
+    let call = t.turn(set("tokens_to_generate", "4"));
+    for option in [
+        "top_k: 3,",
+        "rng: \"torch\",",
+        "res_stream_slice: [0, 64],",
+        "prompt: \"I \\\\ think\",",
+        "tokens_to_generate: 4,",
+        "stop_at_eos: false,",
+    ] {
+        assert!(call.contains(option), "{option}\n{call}");
+    }
+    // What is as it is without being said is not said.
+    assert!(!call.contains("temperature"), "{call}");
+    let call = t.turn(set("top_k", "()"));
+    assert!(call.contains("top_k: ()"), "{call}");
+    assert!(!t.turn(Change::Seed(0)).contains("top_k"));
+    let error = t.state.change(&set("top_q", "1")).unwrap_err();
+    assert_eq!(error.message(), "there is no option named `top_q`");
+    assert_eq!(error.hints(), ["did you mean `top_k`?"]);
+}
+
 /// What no variable holds is loaded again as it was.
 #[test]
 fn a_dial_keeps_the_model() {

@@ -1,23 +1,10 @@
-//! The one error type of avec, and all the prose that errors are told in.
-//!
-//! Low code returns a kind with its data and no place. Callers add what they know with
-//! [`Error::context`] and say what to do with [`Error::hint`]; the script layer adds file, line and
-//! caret. Nothing here prints.
+//! The ways in which avec can fail, their messages, and what to do where the kind alone shows it.
 
 use std::fmt;
 use std::path::PathBuf;
 
+use super::wording::{bytes, count, quoted};
 use crate::suggest::nearest;
-
-pub type Result<T, E = Error> = std::result::Result<T, E>;
-
-/// What went wrong, the steps it went wrong in, and what the reader can do about it.
-#[derive(Debug, Clone)]
-pub struct Error {
-    kind: Box<ErrorKind>,
-    context: Vec<String>,
-    hints: Vec<String>,
-}
 
 /// Every way in which avec can fail, with the data that its message is made of.
 #[derive(Debug, Clone)]
@@ -26,6 +13,11 @@ pub enum ErrorKind {
     /// A name that is not among the known ones; `what` is the noun, e.g. "model" or "hook point".
     UnknownName {
         what: &'static str,
+        name: String,
+        known: Vec<String>,
+    },
+    /// No hook point has this name, in full or for short.
+    UnknownHookPoint {
         name: String,
         known: Vec<String>,
     },
@@ -60,6 +52,10 @@ pub enum ErrorKind {
     PromptXorTokens {
         both: bool,
     },
+    /// Additions of which something was to be computed, and there are none.
+    NoAdditions,
+    /// An x-vector can't be padded without the model's tokenizer.
+    PaddingNeedsModel,
     VectorLongerThanPrompt {
         act_name: String,
         vector: Vec<String>,
@@ -83,6 +79,12 @@ pub enum ErrorKind {
         n_ctx: usize,
     },
     EmptyPromptBatch,
+    /// A cache has no activation of this name. `on_request`: it is only kept when it is named.
+    NotInCache {
+        name: String,
+        held: Vec<String>,
+        on_request: bool,
+    },
     /// Logits that no token can be drawn from.
     NotFinite,
     /// A size that can't fit, refused before anything is allocated. Sizes in bytes.
@@ -147,6 +149,15 @@ pub enum ErrorKind {
         name: String,
         reason: String,
     },
+    /// A device that only a build with this feature has.
+    DeviceNotBuilt {
+        name: String,
+        feature: &'static str,
+    },
+    /// A number type that the CPU doesn't compute in.
+    DTypeOnCpu {
+        dtype: &'static str,
+    },
 
     // --- the run ---
     Io {
@@ -171,124 +182,13 @@ pub enum ErrorKind {
     },
 }
 
-impl Error {
-    pub fn new(kind: ErrorKind) -> Self {
-        Self {
-            kind: Box::new(kind),
-            context: Vec::new(),
-            hints: Vec::new(),
-        }
-    }
-
-    pub fn other(message: impl Into<String>) -> Self {
-        Self::new(ErrorKind::Other {
-            message: message.into(),
-        })
-    }
-
-    /// The operating system refused a file; `action` reads "read" or the like.
-    pub fn io(action: &'static str, path: impl Into<PathBuf>, error: &std::io::Error) -> Self {
-        use std::io::ErrorKind as Io;
-        let path = path.into();
-        // "Permission denied (os error 13)": the number tells nobody anything.
-        let reason = error.to_string();
-        let reason = reason.split(" (os error").next().unwrap_or(&reason);
-        let hint = match error.kind() {
-            Io::PermissionDenied => "check the permissions of the file and of its folders",
-            Io::NotFound => "check the path",
-            Io::IsADirectory => "name a file: this is a folder",
-            _ => "check that the file can be read by other programs",
-        };
-        Self::new(ErrorKind::Io {
-            action,
-            path,
-            reason: reason.to_owned(),
-        })
-        .hint(hint)
-    }
-
-    pub fn invalid(
-        name: impl Into<String>,
-        value: impl fmt::Display,
-        rule: impl Into<String>,
-    ) -> Self {
-        Self::new(ErrorKind::InvalidValue {
-            name: name.into(),
-            value: value.to_string(),
-            rule: rule.into(),
-        })
-    }
-
-    /// Adds a step that was being done: the outermost is told first.
-    #[must_use]
-    pub fn context(mut self, step: impl Into<String>) -> Self {
-        self.context.push(step.into());
-        self
-    }
-
-    /// Adds a line that says what to do.
-    #[must_use]
-    pub fn hint(mut self, hint: impl Into<String>) -> Self {
-        self.hints.push(hint.into());
-        self
-    }
-
-    pub fn kind(&self) -> &ErrorKind {
-        &self.kind
-    }
-
-    pub fn is_cancelled(&self) -> bool {
-        matches!(*self.kind, ErrorKind::Cancelled)
-    }
-
-    /// The message with its steps, on one or more lines, without hints.
-    pub fn message(&self) -> String {
-        let mut text = String::new();
-        for step in self.context.iter().rev() {
-            text.push_str(step);
-            text.push_str(": ");
-        }
-        text.push_str(&self.kind.to_string());
-        text
-    }
-
-    /// What to do, one line each: those of the kind first, then those that callers added.
-    pub fn hints(&self) -> Vec<String> {
-        let mut hints = self.kind.hints();
-        hints.extend(self.hints.iter().cloned());
-        hints
-    }
-}
-
-/// The message alone; hints are separate lines, from [`Error::hints`].
-impl fmt::Display for Error {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.message())
-    }
-}
-
-impl std::error::Error for Error {}
-
-impl From<ErrorKind> for Error {
-    fn from(kind: ErrorKind) -> Self {
-        Self::new(kind)
-    }
-}
-
-impl From<candle_core::Error> for Error {
-    fn from(error: candle_core::Error) -> Self {
-        let message = match error {
-            candle_core::Error::WithBacktrace { inner, .. } => inner.to_string(),
-            other => other.to_string(),
-        };
-        Self::new(ErrorKind::Tensor { message })
-    }
-}
-
 impl fmt::Display for ErrorKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::UnknownName { what, name, .. } => write!(f, "there is no {what} named `{name}`"),
+            Self::UnknownHookPoint { name, .. } => {
+                write!(f, "there is no hook point named `{name}`")
+            }
             Self::InvalidValue { name, value, rule } => {
                 write!(f, "`{name}` {rule}, but it is {value}")
             }
@@ -311,6 +211,10 @@ impl fmt::Display for ErrorKind {
             }
             Self::PromptXorTokens { both: false } => {
                 f.write_str("an activation addition needs a prompt or tokens, and has neither")
+            }
+            Self::NoAdditions => f.write_str("there are no additions to take the magnitude of"),
+            Self::PaddingNeedsModel => {
+                f.write_str("padding an x-vector needs its model, to know the tokens")
             }
             Self::VectorLongerThanPrompt {
                 act_name,
@@ -346,6 +250,7 @@ impl fmt::Display for ErrorKind {
                 count(*prompt, "token")
             ),
             Self::EmptyPromptBatch => f.write_str("the prompt batch is empty"),
+            Self::NotInCache { name, .. } => write!(f, "the cache holds no `{name}`"),
             Self::NotFinite => {
                 f.write_str("the model's logits are not finite: no token can be drawn from them")
             }
@@ -402,6 +307,14 @@ impl fmt::Display for ErrorKind {
                 count(*found, "layer")
             ),
             Self::Device { name, reason } => write!(f, "can't use device `{name}`: {reason}"),
+            Self::DeviceNotBuilt { name, .. } => write!(
+                f,
+                "can't use device `{name}`: this avec was built without it"
+            ),
+            Self::DTypeOnCpu { dtype } => write!(
+                f,
+                "`dtype` must be \"f32\" or \"bf16\" on the CPU, but it is {dtype:?}"
+            ),
             Self::Io {
                 action,
                 path,
@@ -415,10 +328,10 @@ impl fmt::Display for ErrorKind {
 }
 
 impl ErrorKind {
-    /// What can be done about it, as far as the kind alone tells.
-    fn hints(&self) -> Vec<String> {
+    /// What can be done about it, as far as the kind alone shows.
+    pub(super) fn hints(&self) -> Vec<String> {
         match self {
-            Self::UnknownName { name, known, .. } => match nearest(name, known) {
+            Self::UnknownName { name, known, .. } | Self::UnknownHookPoint { name, known } => match nearest(name, known) {
                 Some(close) => vec![format!("did you mean `{close}`?")],
                 None if !known.is_empty() && known.len() <= 12 => {
                     vec![format!("known are: {}", known.join(", "))]
@@ -427,12 +340,6 @@ impl ErrorKind {
             },
             Self::VectorLongerThanPrompt { .. } => {
                 vec!["use a longer prompt, or shorter steering prompts".into()]
-            }
-            Self::PromptXorTokens { .. } => vec![
-                "write ActivationAddition(#{ prompt: \"Love\", coeff: 5, act_name: 6 })".into(),
-            ],
-            Self::TokenOutOfRange { .. } => {
-                vec!["m.to_tokens(\"..\") gives the ids of a text".into()]
             }
             Self::NotOneToken { tokens, .. } if tokens.is_empty() => {
                 vec!["give a text of at least one character".into()]
@@ -455,9 +362,6 @@ impl ErrorKind {
                 "a coefficient is too large for f32, or the weights themselves are not finite"
                     .into(),
             ],
-            Self::EmptyPromptBatch => {
-                vec!["give at least one prompt: prompt_batch: [\"I think\"]".into()]
-            }
             Self::ModelNotFound { id, known } => {
                 let mut hints: Vec<String> = nearest(id, known)
                     .map(|close| format!("did you mean `{close}`?"))
@@ -486,100 +390,5 @@ impl ErrorKind {
             }
             _ => Vec::new(),
         }
-    }
-}
-
-/// "1 token", "2 tokens".
-pub fn count(n: usize, noun: &str) -> String {
-    format!("{n} {noun}{}", if n == 1 { "" } else { "s" })
-}
-
-/// A size for people: "512 B", "1.5 MB", "6.2 GB" (powers of 1000).
-pub fn bytes(n: u64) -> String {
-    const UNITS: [&str; 5] = ["B", "kB", "MB", "GB", "TB"];
-    let mut value = n as f64;
-    let mut unit = 0;
-    while value >= 999.95 && unit + 1 < UNITS.len() {
-        value /= 1000.0;
-        unit += 1;
-    }
-    if unit == 0 {
-        format!("{n} B")
-    } else {
-        format!("{value:.1} {}", UNITS[unit])
-    }
-}
-
-/// What is wrong with a text that should be JSON, in plain words.
-pub fn not_json(error: &serde_json::Error) -> String {
-    if error.is_eof() {
-        return "it isn't whole: the JSON ends in the middle of something".into();
-    }
-    format!(
-        "it isn't valid JSON at line {}, column {}",
-        error.line(),
-        error.column()
-    )
-}
-
-/// What a piece of JSON is, in plain words.
-pub fn json_kind(value: &serde_json::Value) -> &'static str {
-    match value {
-        serde_json::Value::Null => "null",
-        serde_json::Value::Bool(_) => "true or false",
-        serde_json::Value::Number(_) => "a number",
-        serde_json::Value::String(_) => "a text",
-        serde_json::Value::Array(_) => "a list",
-        serde_json::Value::Object(_) => "an object",
-    }
-}
-
-fn quoted(tokens: &[String]) -> String {
-    let texts: Vec<String> = tokens.iter().map(|token| format!("{token:?}")).collect();
-    format!("[{}]", texts.join(", "))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn context_is_told_from_the_outside_in() {
-        let error = Error::new(ErrorKind::EmptyPromptBatch)
-            .context("generating")
-            .context("running the sweep");
-        assert_eq!(
-            error.to_string(),
-            "running the sweep: generating: the prompt batch is empty"
-        );
-    }
-
-    #[test]
-    fn refusals_of_the_system_say_what_to_do() {
-        let told = |kind: std::io::ErrorKind| {
-            let error = Error::io("read", "a/b", &std::io::Error::from(kind));
-            (error.message(), error.hints())
-        };
-        assert_eq!(
-            told(std::io::ErrorKind::PermissionDenied),
-            (
-                "can't read a/b: permission denied".into(),
-                vec!["check the permissions of the file and of its folders".into()]
-            )
-        );
-        let numbered = Error::io("read", "a", &std::io::Error::from_raw_os_error(13));
-        assert!(!numbered.message().contains("os error"), "{numbered}");
-        assert_eq!(
-            told(std::io::ErrorKind::NotFound).1,
-            ["check the path".to_owned()]
-        );
-    }
-
-    #[test]
-    fn sizes_read_well() {
-        assert_eq!(bytes(512), "512 B");
-        assert_eq!(bytes(1_500_000), "1.5 MB");
-        assert_eq!(bytes(999_960_000), "1.0 GB");
-        assert_eq!(bytes(u64::MAX), "18446744.1 TB");
     }
 }
