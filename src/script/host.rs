@@ -9,10 +9,11 @@ use super::bindings;
 use super::diagnostic::Diagnostic;
 use super::header::Header;
 use super::locate::param_calls;
+use super::output::OutputError;
 use super::prose::{self, Script};
 use super::reference::Reference;
 use super::resolver::FolderResolver;
-use super::session::{OutputFailure, Session};
+use super::session::Session;
 use super::source::{folder_of, read_script};
 use crate::error::Error;
 
@@ -46,13 +47,11 @@ impl From<Error> for Stopped {
     }
 }
 
-impl From<OutputFailure> for Stopped {
-    fn from(failure: OutputFailure) -> Self {
+impl From<OutputError> for Stopped {
+    fn from(failure: OutputError) -> Self {
         match failure {
-            OutputFailure::Closed => Self::BrokenPipe,
-            OutputFailure::Broken(reason) => {
-                Error::other(format!("can't write the output: {reason}")).into()
-            }
+            OutputError::Closed => Self::BrokenPipe,
+            broken @ OutputError::Broken(_) => Error::other(broken.to_string()).into(),
         }
     }
 }
@@ -158,7 +157,7 @@ impl Host {
 
     fn stopped(&self, error: &EvalAltResult, script: &Script) -> Stopped {
         if let EvalAltResult::ErrorTerminated(reason, _) = root(error) {
-            return match reason.clone().try_cast::<OutputFailure>() {
+            return match reason.clone().try_cast::<OutputError>() {
                 Some(failure) => failure.into(),
                 None => Stopped::Cancelled,
             };

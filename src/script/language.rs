@@ -4,7 +4,7 @@ use rhai::{Engine, FnAccess, Module};
 
 use super::prose::short;
 use super::reference::plain_type;
-use super::scan::is_word;
+use super::syntax::is_word;
 
 /// The functions of an engine, as completion needs them.
 #[derive(Debug, Clone)]

@@ -50,7 +50,7 @@ pub mod functions {
     #[rhai_fn(name = "help", return_raw)]
     pub fn help(ctx: NativeCallContext) -> ScriptResult<()> {
         let text = Reference::of(ctx.engine()).overview();
-        Session::of(&ctx)?.output.line(&text)
+        Ok(Session::of(&ctx)?.output.line(&text)?)
     }
 
     /// Prints what a function does, its options and an example.
@@ -72,7 +72,7 @@ pub mod functions {
                 .into(),
             );
         };
-        Session::of(&ctx)?.output.line(&function.to_string())
+        Ok(Session::of(&ctx)?.output.line(&function.to_string())?)
     }
 
     #[rhai_fn(name = "to_string", name = "to_debug", pure)]

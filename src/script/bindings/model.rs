@@ -6,10 +6,11 @@ use rhai::{Array, Dynamic, ImmutableString, Map};
 use crate::analysis::{CompletionOptions, gen_using_activation_additions};
 use crate::error::{Error, ErrorKind};
 use crate::script::fault::{IntoScript, ScriptResult};
+use crate::script::model_cache::ModelKey;
 use crate::script::options::{
     DTypeName, OptionValue, Rule, TokenIds, kind_of, options, whole, wrong_type,
 };
-use crate::script::session::{ModelKey, Session};
+use crate::script::session::Session;
 use crate::script::watch::Watch;
 use crate::transformer::{
     ActivationCache, DeviceChoice, GenerateOptions, HookName, HookedTransformer, Hooks,

@@ -5,10 +5,10 @@ mod inspect;
 mod kept;
 mod saved;
 mod shown;
-mod statements;
 #[cfg(test)]
 mod tests;
 mod transcript;
+mod underscore;
 mod unfinished;
 mod versions;
 
@@ -23,16 +23,16 @@ use rhai::{AST, Dynamic, Engine, EvalAltResult, Module, Scope, Shared, Stmt, Tok
 use self::kept::KeptModules;
 use self::saved::{Entry, Shown};
 use self::shown::shown;
-use self::statements::statements;
 use self::transcript::{TRANSCRIPT, Transcript};
+use self::underscore::underscores;
 use self::unfinished::is_unfinished;
 use super::bindings::drawn;
 use super::host::{Host, Stopped};
 use super::language::Language;
 use super::remembered::Change;
-use super::scan::{line_and_column, underscores};
 use super::session::Session;
 use super::source::{folder_of, read_script};
+use super::syntax::{Statement, line_and_column, statements};
 use crate::analysis::Completions;
 use crate::error::{Error, Result};
 use crate::transformer::HookedTransformer;
@@ -226,7 +226,7 @@ impl Interactive {
         // It is in a function of another text. The variables tell how far this one came.
         let made = self.scope.len().saturating_sub(variables_before);
         let all = statements(text);
-        let makes = |word| move |s: &&statements::Statement| s.begins_with(word, text);
+        let makes = |word| move |s: &&Statement| s.begins_with(word, text);
         let last = all
             .iter()
             .enumerate()

@@ -6,10 +6,10 @@
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use super::statements::{Statement, statements};
+use super::underscore::underscores;
 use super::versions::{Names, name_functions};
 use crate::error::{Error, Result};
-use crate::script::scan::{Kind, Piece, scan, underscores};
+use crate::script::syntax::{Statement, TokenKind, edited, lex, significant, statements};
 use crate::steering::string_literal;
 
 /// An input that worked, or the part of it that did.
@@ -79,19 +79,6 @@ pub fn script(entries: &[Entry], folder: &Path) -> Result<String> {
         }
     }
     Ok(out)
-}
-
-/// Replaces parts of a text; what is put in at one place stands in the order given.
-pub(super) fn edited(text: &str, mut edits: Vec<(Range<usize>, String)>) -> String {
-    edits.sort_by_key(|(range, _)| (range.start, range.end));
-    let mut out = String::new();
-    let mut at = 0;
-    for (range, new) in edits {
-        out.push_str(&text[at..range.start]);
-        out.push_str(&new);
-        at = range.end;
-    }
-    out + &text[at..]
 }
 
 /// Which inputs have a value that a later one calls `_`.
@@ -193,12 +180,12 @@ fn inner_returns(text: &str, statement: &Statement) -> Vec<Range<usize>> {
         return Vec::new();
     }
     let own = statement.of(text);
-    let pieces = scan(own).into_iter();
-    let pieces = pieces.take_while(|p| p.kind != Kind::Symbol || p.of(own) != "|");
-    let returns = pieces.filter(|p| p.kind == Kind::Word && p.of(own) == "return");
+    let tokens = lex(own).into_iter();
+    let tokens = tokens.take_while(|token| !matches!(token.of(own), "|" | "||"));
+    let returns = tokens.filter(|token| token.of(own) == "return");
     let start = statement.range.start;
     returns
-        .map(|piece| start + piece.range.start..start + piece.range.end)
+        .map(|token| start + token.span.start..start + token.span.end)
         .collect()
 }
 
@@ -211,12 +198,11 @@ fn is_block(statement: &Statement, text: &str) -> bool {
 /// An input whose imports are found from `folder`.
 fn with_imports_from(entry: &Entry, folder: &Path) -> Result<String> {
     let text = &entry.text;
-    let pieces = scan(text);
-    let solid: Vec<&Piece> = pieces.iter().filter(|piece| piece.is_solid()).collect();
+    let tokens = lex(text);
     let mut edits = Vec::new();
-    for pair in solid.windows(2) {
+    for pair in significant(&tokens).windows(2) {
         let [word, path] = pair else { continue };
-        if word.of(text) != "import" || path.kind != Kind::Text {
+        if word.of(text) != "import" || path.kind != TokenKind::String {
             continue;
         }
         let literal = path.of(text);
@@ -246,7 +232,7 @@ fn with_imports_from(entry: &Entry, folder: &Path) -> Result<String> {
             return Err(there("it imports others from there"));
         }
         let inside = inside.to_string_lossy().replace('\\', "/");
-        edits.push((path.range.clone(), string_literal(&inside)));
+        edits.push((path.span.clone(), string_literal(&inside)));
     }
     Ok(edited(text, edits))
 }

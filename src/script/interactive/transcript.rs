@@ -4,6 +4,7 @@
 use rhai::Position;
 
 use crate::script::diagnostic::Diagnostic;
+use crate::script::syntax::offset;
 
 /// What the errors of typed text name as their file, until they are given their own.
 pub const TRANSCRIPT: &str = "<transcript>";
@@ -76,21 +77,10 @@ impl Transcript {
     }
 }
 
-/// The byte at a line, from 0, and a column, from 1 and in characters.
-pub fn offset(text: &str, line: usize, column: usize) -> Option<usize> {
-    let start = match line {
-        0 => 0,
-        line => text.match_indices('\n').nth(line - 1)?.0 + 1,
-    };
-    let rest = &text[start..];
-    let within = rest.char_indices().nth(column.saturating_sub(1));
-    Some(start + within.map_or(rest.len(), |(at, _)| at))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::script::scan::line_and_column;
+    use crate::script::syntax::line_and_column;
 
     #[test]
     fn places_are_found_again() {

@@ -4,9 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
-use super::saved::edited;
-use super::statements::{Statement, statements};
-use crate::script::scan::{Kind, Piece, scan};
+use crate::script::syntax::{Statement, TokenKind, edited, lex, significant, statements};
 
 /// Every word of some texts.
 pub struct Names(BTreeSet<String>);
@@ -14,9 +12,8 @@ pub struct Names(BTreeSet<String>);
 impl Names {
     pub fn of(texts: &[String]) -> Self {
         let words = texts.iter().flat_map(|text| {
-            let pieces = scan(text).into_iter();
-            let words = pieces.filter(|piece| piece.kind == Kind::Word);
-            words.map(|piece| piece.of(text).to_owned())
+            let words = lex(text).into_iter().filter(|token| token.is_word());
+            words.map(|token| token.of(text).to_owned())
         });
         Self(words.collect())
     }
@@ -37,20 +34,20 @@ impl Names {
 
 /// Where a text calls or defines one of these functions.
 fn mentions(text: &str, wanted: impl Fn(&str) -> bool) -> Vec<(Range<usize>, String)> {
-    let pieces = scan(text);
-    let solid: Vec<&Piece> = pieces.iter().filter(|piece| piece.is_solid()).collect();
-    let of = |at: usize| solid.get(at).map_or("", |piece| piece.of(text));
+    let tokens = lex(text);
+    let tokens = significant(&tokens);
+    let of = |at: usize| tokens.get(at).map_or("", |token| token.of(text));
     let mut found = Vec::new();
-    for (i, piece) in solid.iter().enumerate() {
-        let own = piece.of(text);
-        let in_module = i > 1 && of(i - 1) == ":" && of(i - 2) == ":";
-        if piece.kind == Kind::Word && wanted(own) && of(i + 1) == "(" && !in_module {
-            found.push((piece.range.clone(), own.to_owned()));
+    for (i, token) in tokens.iter().enumerate() {
+        let own = token.of(text);
+        let in_module = i > 0 && of(i - 1) == "::";
+        if token.is_word() && wanted(own) && of(i + 1) == "(" && !in_module {
+            found.push((token.span.clone(), own.to_owned()));
         }
         // Fn("name")
         let named = own.trim_matches('"');
-        if piece.kind == Kind::Text && i > 1 && of(i - 2) == "Fn" && wanted(named) {
-            let inside = piece.range.start + 1..piece.range.end - 1;
+        if token.kind == TokenKind::String && i > 1 && of(i - 2) == "Fn" && wanted(named) {
+            let inside = token.span.start + 1..token.span.end - 1;
             found.push((inside, named.to_owned()));
         }
     }
