@@ -9,10 +9,10 @@ use super::bindings;
 use super::diagnostic::Diagnostic;
 use super::header::Header;
 use super::locate::param_calls;
+use super::modules::ModuleLoader;
 use super::output::OutputError;
 use super::prose::{self, Script};
 use super::reference::Reference;
-use super::resolver::FolderResolver;
 use super::session::Session;
 use super::source::{folder_of, read_script};
 use crate::error::Error;
@@ -92,8 +92,11 @@ impl Host {
     }
 
     fn run(&mut self, name: &str, text: &str, folder: Option<PathBuf>) -> Result<(), Stopped> {
-        self.engine
-            .set_module_resolver(FolderResolver::new(folder.as_deref()));
+        let modules = ModuleLoader::default();
+        if let Some(folder) = folder {
+            modules.begin(1, &folder);
+        }
+        self.engine.set_module_resolver(modules);
         let mut ast = self.compile(name, text)?;
         ast.set_source(name);
         let params = param_calls(&ast);

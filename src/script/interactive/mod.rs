@@ -2,7 +2,6 @@
 //! themselves, and what worked can be saved as a script.
 
 mod inspect;
-mod kept;
 mod saved;
 mod shown;
 #[cfg(test)]
@@ -20,7 +19,6 @@ use std::sync::{Arc, Mutex, OnceLock};
 
 use rhai::{AST, Dynamic, Engine, EvalAltResult, Module, Scope, Shared, Stmt, Token};
 
-use self::kept::KeptModules;
 use self::saved::{Entry, Shown};
 use self::shown::shown;
 use self::transcript::{TRANSCRIPT, Transcript};
@@ -29,6 +27,7 @@ use self::unfinished::is_unfinished;
 use super::bindings::drawn;
 use super::host::{Host, Stopped};
 use super::language::Language;
+use super::modules::ModuleLoader;
 use super::remembered::Change;
 use super::session::Session;
 use super::source::{folder_of, read_script};
@@ -45,7 +44,7 @@ pub struct Interactive {
     functions: AST,
     /// What was imported outside of all blocks, by the name it was given.
     modules: BTreeMap<String, Shared<Module>>,
-    kept: KeptModules,
+    loader: ModuleLoader,
     transcript: Transcript,
     entries: Vec<Entry>,
     inputs: usize,
@@ -67,7 +66,7 @@ impl Interactive {
             scope: Scope::new(),
             functions: AST::empty(),
             modules: BTreeMap::new(),
-            kept: KeptModules::default(),
+            loader: ModuleLoader::default(),
             transcript: Transcript::default(),
             entries: Vec::new(),
             inputs: 0,
@@ -104,7 +103,7 @@ impl Interactive {
                 other => other,
             }
         });
-        engine.set_module_resolver(self.kept.clone());
+        engine.set_module_resolver(self.loader.clone());
     }
 
     pub fn host(&self) -> &Host {
@@ -148,7 +147,7 @@ impl Interactive {
     fn run(&mut self, name: &str, text: &str, folder: PathBuf) -> Result<Option<String>, Stopped> {
         self.session().cancel.lower();
         let first_line = self.transcript.push(name, text);
-        self.kept.begin(first_line, &folder);
+        self.loader.begin(first_line, &folder);
         self.mark_underscores(text, first_line - 1);
         // Empty lines keep this text's lines apart from those before.
         let padded = format!("{}{text}", "\n".repeat(first_line - 1));
@@ -199,7 +198,7 @@ impl Interactive {
 
     /// Makes what an input has imported known to all that follow.
     fn keep_imports(&mut self, ast: &AST) {
-        for (place, module) in self.kept.imported() {
+        for (place, module) in self.loader.imported() {
             let name = ast
                 .statements()
                 .iter()
@@ -305,7 +304,7 @@ impl Interactive {
         self.scope.clear();
         self.functions = AST::empty();
         self.modules.clear();
-        self.kept.forget();
+        self.loader.forget();
         self.transcript.forget();
         self.entries.clear();
         // An engine can't unlearn a module.
