@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use rhai::Dynamic;
 
 use super::shown::shown;
-use super::{Interactive, LAST};
+use super::state::{Interactive, LAST};
 use crate::script::language::{Language, module_functions};
 use crate::script::prose::short;
 
