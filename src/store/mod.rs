@@ -5,38 +5,15 @@ mod demo;
 mod folder;
 mod hub;
 mod names;
+mod options;
 
 use std::path::Path;
-use std::sync::Arc;
 
 pub use names::{DEMO, aliases};
+pub use options::StoreOptions;
 
-use crate::cancel::Cancel;
 use crate::error::{Error, ErrorKind, Result};
-use crate::permissions::Permissions;
-use crate::progress::{Progress, silent};
 use crate::transformer::ModelFiles;
-
-/// How models are looked for.
-#[derive(Clone)]
-pub struct StoreOptions {
-    /// A branch, tag or commit on the hub; `org/name@revision` says the same.
-    pub revision: Option<String>,
-    pub permissions: Permissions,
-    pub progress: Arc<dyn Progress>,
-    pub cancel: Cancel,
-}
-
-impl Default for StoreOptions {
-    fn default() -> Self {
-        Self {
-            revision: None,
-            permissions: Permissions::default(),
-            progress: silent(),
-            cancel: Cancel::new(),
-        }
-    }
-}
 
 /// Finds a model's files, downloading them if they are not here yet.
 ///
