@@ -3,7 +3,7 @@
 use super::names::DEMO;
 use crate::transformer::{ModelFiles, Source, TokenizerFiles};
 
-pub fn files() -> ModelFiles {
+pub(super) fn files() -> ModelFiles {
     ModelFiles {
         name: DEMO.to_owned(),
         config: Source::Embedded {

@@ -7,14 +7,14 @@ use serde::Deserialize;
 use crate::error::{Error, ErrorKind, Result, not_json};
 use crate::transformer::{ModelFiles, Source, TokenizerFiles};
 
-pub const CONFIG: &str = "config.json";
-pub const TOKENIZER: &str = "tokenizer.json";
-pub const VOCAB: &str = "vocab.json";
-pub const MERGES: &str = "merges.txt";
-pub const WEIGHTS: &str = "model.safetensors";
-pub const INDEX: &str = "model.safetensors.index.json";
+pub(super) const CONFIG: &str = "config.json";
+pub(super) const TOKENIZER: &str = "tokenizer.json";
+pub(super) const VOCAB: &str = "vocab.json";
+pub(super) const MERGES: &str = "merges.txt";
+pub(super) const WEIGHTS: &str = "model.safetensors";
+pub(super) const INDEX: &str = "model.safetensors.index.json";
 
-pub fn files(id: &str) -> Result<ModelFiles> {
+pub(super) fn files(id: &str) -> Result<ModelFiles> {
     let folder = expand_home(id);
     match std::fs::metadata(&folder) {
         Ok(metadata) if metadata.is_dir() => {}
@@ -59,7 +59,7 @@ fn present(path: &Path, is_folder: std::io::Result<bool>) -> Result<Option<PathB
 }
 
 /// Puts a model together from whatever `find` finds; `place` is for messages.
-pub fn from_files(
+pub(super) fn from_files(
     name: &str,
     place: &str,
     find: impl Fn(&str) -> Result<Option<PathBuf>>,
@@ -125,7 +125,7 @@ pub fn from_files(
 }
 
 /// The shards that an index lists, each once.
-pub fn shards(index: &Path) -> Result<Vec<String>> {
+pub(super) fn shards(index: &Path) -> Result<Vec<String>> {
     #[derive(Deserialize)]
     struct Index {
         weight_map: std::collections::BTreeMap<String, String>,

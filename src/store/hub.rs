@@ -19,7 +19,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::progress::{Task, Unit};
 use crate::transformer::ModelFiles;
 
-pub fn files(
+pub(super) fn files(
     id: &str,
     repository: &str,
     revision: Option<String>,

@@ -106,7 +106,7 @@ const MODELS: &[(&str, &[&str])] = &[
 ];
 
 /// The hub repository of a short name.
-pub fn repository(name: &str) -> Option<&'static str> {
+pub(super) fn repository(name: &str) -> Option<&'static str> {
     MODELS
         .iter()
         .find(|(_, names)| names.contains(&name))
@@ -122,7 +122,7 @@ pub fn aliases() -> Vec<String> {
 }
 
 /// Whether a name has the form `org/name` that the hub allows.
-pub fn is_hub_id(name: &str) -> bool {
+pub(super) fn is_hub_id(name: &str) -> bool {
     let part = |part: &str| {
         !part.is_empty()
             && !part.starts_with(['.', '-'])

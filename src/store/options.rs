@@ -11,8 +11,11 @@ use crate::progress::{Progress, silent};
 pub struct StoreOptions {
     /// A branch, tag or commit on the hub; `org/name@revision` says the same.
     pub revision: Option<String>,
+    /// Whether the network may be asked.
     pub permissions: Permissions,
+    /// Who watches downloads.
     pub progress: Arc<dyn Progress>,
+    /// Raised to end the search.
     pub cancel: Cancel,
 }
 
