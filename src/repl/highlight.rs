@@ -8,7 +8,7 @@ const SPECIAL: [&str; 5] = ["global", "Fn", "call", "curry", "this"];
 
 /// The same text with colours. `cursor` is a byte offset; the bracket there, or just before it, is
 /// shown with the one that it belongs to.
-pub fn highlight(line: &str, cursor: usize, painter: Painter) -> String {
+pub(super) fn highlight(line: &str, cursor: usize, painter: Painter) -> String {
     let tokens = lex(line);
     let brackets = Brackets::of(&tokens);
     let matching = matching_brackets(&tokens, &brackets, cursor);

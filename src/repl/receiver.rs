@@ -7,7 +7,7 @@ use crate::script::{Interactive, Language};
 
 /// What is known of a value before a point.
 #[derive(Debug, Clone, Default)]
-pub struct Receiver {
+pub(super) struct Receiver {
     /// Its type as scripts know it.
     pub kind: Option<String>,
     /// Itself, for variables and what is in them.
@@ -17,7 +17,7 @@ pub struct Receiver {
 }
 
 /// The value that ends with the last of these tokens, among which is no trivia.
-pub fn receiver(text: &str, tokens: &[&Token], state: &Interactive) -> Receiver {
+pub(super) fn receiver(text: &str, tokens: &[&Token], state: &Interactive) -> Receiver {
     let reader = Reader {
         text,
         brackets: Brackets::of(tokens.iter().copied()),

@@ -3,26 +3,86 @@
 //!
 //! [`Host`] runs scripts, [`Session`] is what one run shares, `bindings` are the functions.
 
+#[allow(
+    missing_docs,
+    unreachable_pub,
+    reason = "until the catalogue is merged"
+)]
 pub(crate) mod bindings;
+#[allow(
+    missing_docs,
+    unreachable_pub,
+    reason = "until the catalogue is merged"
+)]
 mod diagnostic;
+#[allow(
+    missing_docs,
+    unreachable_pub,
+    reason = "until the catalogue is merged"
+)]
 mod fault;
 mod header;
+#[allow(
+    missing_docs,
+    unreachable_pub,
+    reason = "until the catalogue is merged"
+)]
 mod host;
 mod interactive;
+#[allow(
+    missing_docs,
+    unreachable_pub,
+    reason = "until the catalogue is merged"
+)]
 mod json;
+#[allow(
+    missing_docs,
+    unreachable_pub,
+    reason = "until the catalogue is merged"
+)]
 mod language;
+#[allow(
+    missing_docs,
+    unreachable_pub,
+    reason = "until the catalogue is merged"
+)]
 mod locate;
 mod model_cache;
 mod modules;
+#[allow(
+    missing_docs,
+    unreachable_pub,
+    reason = "until the catalogue is merged"
+)]
 mod options;
 mod output;
+#[allow(
+    missing_docs,
+    unreachable_pub,
+    reason = "until the catalogue is merged"
+)]
 mod params;
+#[allow(
+    missing_docs,
+    unreachable_pub,
+    reason = "until the catalogue is merged"
+)]
 mod prose;
+#[allow(
+    missing_docs,
+    unreachable_pub,
+    reason = "until the catalogue is merged"
+)]
 mod reference;
+#[allow(
+    missing_docs,
+    unreachable_pub,
+    reason = "until the catalogue is merged"
+)]
 mod remembered;
 mod session;
 mod source;
-pub mod syntax;
+pub(crate) mod syntax;
 mod watch;
 
 pub use diagnostic::{Diagnostic, Label};
@@ -36,6 +96,5 @@ pub use output::{Output, OutputError};
 pub use params::{Params, parse_assignment};
 pub use reference::{Function, Reference};
 pub use remembered::Change;
-
 pub use session::Session;
 pub use source::script_text;

@@ -9,10 +9,15 @@ use crate::transformer::{DeviceChoice, HookedTransformer, Processing};
 /// A model as it was asked for; the same again gives the same model in memory.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct ModelKey {
+    /// `demo`, a folder, an alias or a hub id.
     pub id: String,
+    /// A branch, tag or commit on the hub.
     pub revision: Option<String>,
+    /// What is folded into the weights.
     pub processing: Processing,
+    /// What the weights are kept as.
     pub dtype: candle_core::DType,
+    /// Where the model runs.
     pub device: String,
 }
 
@@ -42,28 +47,28 @@ impl ModelKey {
 
 /// The loaded models.
 #[derive(Default)]
-pub struct ModelCache(Mutex<HashMap<ModelKey, HookedTransformer>>);
+pub(super) struct ModelCache(Mutex<HashMap<ModelKey, HookedTransformer>>);
 
 impl ModelCache {
-    pub fn get(&self, key: &ModelKey) -> Option<HookedTransformer> {
+    pub(super) fn get(&self, key: &ModelKey) -> Option<HookedTransformer> {
         self.0.lock().ok()?.get(key).cloned()
     }
 
-    pub fn insert(&self, key: ModelKey, model: HookedTransformer) {
+    pub(super) fn insert(&self, key: ModelKey, model: HookedTransformer) {
         if let Ok(mut models) = self.0.lock() {
             models.insert(key, model);
         }
     }
 
     /// How a loaded model was asked for.
-    pub fn key_of(&self, model: &HookedTransformer) -> Option<ModelKey> {
+    pub(super) fn key_of(&self, model: &HookedTransformer) -> Option<ModelKey> {
         let models = self.0.lock().ok()?;
         let mut of_it = models.iter().filter(|(_, loaded)| loaded.is_same(model));
         of_it.next().map(|(key, _)| key.clone())
     }
 
     /// All of them, by name.
-    pub fn all(&self) -> Vec<HookedTransformer> {
+    pub(super) fn all(&self) -> Vec<HookedTransformer> {
         let Ok(models) = self.0.lock() else {
             return Vec::new();
         };

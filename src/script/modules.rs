@@ -16,7 +16,7 @@ use crate::error::Error;
 
 /// Finds and loads modules. All clones share what is loaded.
 #[derive(Clone, Default)]
-pub struct ModuleLoader(Arc<Mutex<Loaded>>);
+pub(super) struct ModuleLoader(Arc<Mutex<Loaded>>);
 
 #[derive(Default)]
 struct Loaded {
@@ -42,7 +42,7 @@ struct Origin {
 
 impl ModuleLoader {
     /// From this line on of what is run, imports start from this folder.
-    pub fn begin(&self, first_line: usize, folder: &Path) {
+    pub(super) fn begin(&self, first_line: usize, folder: &Path) {
         let root = if folder == Path::new(".") {
             PathBuf::new()
         } else {
@@ -56,12 +56,12 @@ impl ModuleLoader {
     }
 
     /// What the last text has imported, with the places of the paths.
-    pub fn imported(&self) -> Vec<(Position, Shared<Module>)> {
+    pub(super) fn imported(&self) -> Vec<(Position, Shared<Module>)> {
         std::mem::take(&mut self.loaded().imported)
     }
 
     /// The next import reads its file again.
-    pub fn forget(&self) {
+    pub(super) fn forget(&self) {
         let mut loaded = self.loaded();
         loaded.modules.clear();
         loaded.origins.clear();

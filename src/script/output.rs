@@ -13,6 +13,7 @@ pub struct Output {
     /// Why nothing can be written any more.
     failure: Arc<OnceLock<OutputError>>,
     room: Room,
+    /// How text is coloured.
     pub painter: Painter,
 }
 
@@ -46,6 +47,7 @@ enum Room {
 }
 
 impl Output {
+    /// An output that is no terminal; tables may be `width` columns wide.
     pub fn new(writer: Box<dyn Write + Send>, width: usize, painter: Painter) -> Self {
         Self {
             writer: Arc::new(Mutex::new(writer)),

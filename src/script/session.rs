@@ -22,13 +22,19 @@ use crate::transformer::{DeviceChoice, HookedTransformer, LoadOptions};
 
 /// One run's shared state.
 pub struct Session {
+    /// Where text goes.
     pub output: Output,
     /// Short notes for the person at the terminal, e.g. that the demo model is in use.
     pub notes: Box<dyn Fn(&str) + Send + Sync>,
+    /// What `param` gives.
     pub params: Params,
+    /// What the script may do.
     pub permissions: Permissions,
+    /// Who watches long work.
     pub progress: Arc<dyn Progress>,
+    /// Raised to end the run.
     pub cancel: Cancel,
+    /// Where time goes, if that is measured.
     pub profile: Profile,
     /// How many bytes generation may use at once; half of what is free if nobody says.
     pub memory: Option<u64>,

@@ -7,7 +7,7 @@ use super::syntax::{TokenKind, lex, line_and_column};
 use crate::error::Error;
 
 /// A script's text, or why it can't be read.
-pub fn read_script(path: &Path) -> Result<String, Error> {
+pub(super) fn read_script(path: &Path) -> Result<String, Error> {
     if path.is_dir() {
         return Err(
             Error::other(format!("{} is a folder, not a script", path.display()))

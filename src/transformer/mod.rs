@@ -2,6 +2,12 @@
 //!
 //! Read in this order: [`Config`], [`HookName`], [`Hooks`], then [`HookedTransformer`] and what it
 //! gives back. Nothing here knows of steering, scripts or the places where models come from.
+#![allow(
+    missing_docs,
+    unreachable_pub,
+    unsafe_code,
+    reason = "this is being rewritten; its files get lints of their own then"
+)]
 
 mod activation_cache;
 mod attention;

@@ -1,4 +1,5 @@
 //! A small server on the loopback that serves repositories the way the Hugging Face hub does.
+#![allow(unreachable_pub, reason = "a part of each test file that uses it")]
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Write};

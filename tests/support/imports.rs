@@ -1,6 +1,7 @@
 //! Which files of a crate import which: `mod` declarations make the tree of modules, and every path
 //! that starts at `crate`, `self`, `super` or a child module is followed to the file that defines
 //! what it names, through re-exports too.
+#![allow(unreachable_pub, reason = "a part of each test file that uses it")]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};

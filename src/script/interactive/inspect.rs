@@ -12,8 +12,11 @@ use crate::script::prose::short;
 /// A variable, for listing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Variable {
+    /// As it was declared.
     pub name: String,
+    /// Its type as scripts know it.
     pub kind: String,
+    /// Its value as the session shows it.
     pub value: String,
 }
 

@@ -42,9 +42,10 @@ pub struct Interactive {
 }
 
 /// The variable that holds the last value.
-pub const LAST: &str = "_";
+pub(super) const LAST: &str = "_";
 
 impl Interactive {
+    /// A session without variables.
     pub fn new(mut session: Session) -> Self {
         session.remembers = true;
         let mut interactive = Self {
@@ -105,10 +106,12 @@ impl Interactive {
         engine.on_debug(move |text, _, _| note(text));
     }
 
+    /// What runs the inputs.
     pub fn host(&self) -> &Host {
         &self.host
     }
 
+    /// What all inputs share.
     pub fn session(&self) -> &Arc<Session> {
         self.host.session()
     }

@@ -3,7 +3,7 @@
 use crate::script::syntax::{lex, significant};
 
 /// Where a lone `_` stands that is a value, not the default of a `switch`: byte offsets.
-pub fn underscores(text: &str) -> Vec<usize> {
+pub(super) fn underscores(text: &str) -> Vec<usize> {
     let tokens = lex(text);
     let tokens = significant(&tokens);
     tokens

@@ -8,7 +8,7 @@ use crate::script::syntax::{Ending, lex, offset, open_brackets};
 ///
 /// rhai stops at the first place that makes no sense to it. If that is behind all that was typed,
 /// what was typed makes sense so far.
-pub fn is_unfinished(text: &str, compile: impl Fn(&str) -> Option<ParseError>) -> bool {
+pub(super) fn is_unfinished(text: &str, compile: impl Fn(&str) -> Option<ParseError>) -> bool {
     let tokens = lex(text);
     let continues = tokens
         .last()

@@ -4,7 +4,7 @@ use super::token::{Bracket, Token, TokenKind};
 
 /// The brackets of some tokens, by their places among these.
 #[derive(Debug, Default)]
-pub struct Brackets {
+pub(crate) struct Brackets {
     /// For each token the one that it makes a pair with.
     partners: Vec<Option<usize>>,
     unclosed: Vec<usize>,
@@ -13,7 +13,7 @@ pub struct Brackets {
 impl Brackets {
     /// Whatever closes a bracket closes the innermost one: a text that is being written is read as
     /// far as it makes sense.
-    pub fn of<'t>(tokens: impl IntoIterator<Item = &'t Token>) -> Self {
+    pub(crate) fn of<'t>(tokens: impl IntoIterator<Item = &'t Token>) -> Self {
         let mut brackets = Self::default();
         for (at, token) in tokens.into_iter().enumerate() {
             brackets.partners.push(None);
@@ -30,19 +30,19 @@ impl Brackets {
     }
 
     /// The other bracket of the pair that this token is one of.
-    pub fn partner(&self, at: usize) -> Option<usize> {
+    pub(crate) fn partner(&self, at: usize) -> Option<usize> {
         *self.partners.get(at)?
     }
 
     /// The brackets that are never closed, the innermost last.
-    pub fn unclosed(&self) -> &[usize] {
+    pub(crate) fn unclosed(&self) -> &[usize] {
         &self.unclosed
     }
 }
 
 /// The brackets that are open at the end of some tokens, the innermost last, with the bytes where
 /// they stand.
-pub fn open_brackets(tokens: &[Token]) -> Vec<(Bracket, usize)> {
+pub(crate) fn open_brackets(tokens: &[Token]) -> Vec<(Bracket, usize)> {
     let brackets = Brackets::of(tokens);
     let open = brackets.unclosed().iter();
     open.filter_map(|at| Some((tokens[*at].opens()?, tokens[*at].span.start)))

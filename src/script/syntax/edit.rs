@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 /// Replaces parts of a text; what is put in at one place stands in the order given.
-pub fn edited(text: &str, mut edits: Vec<(Range<usize>, String)>) -> String {
+pub(crate) fn edited(text: &str, mut edits: Vec<(Range<usize>, String)>) -> String {
     edits.sort_by_key(|(range, _)| (range.start, range.end));
     let mut out = String::new();
     let mut at = 0;

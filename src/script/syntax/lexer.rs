@@ -11,7 +11,7 @@ use super::token::{Bracket, Ending, Token, TokenKind};
 
 /// All of a text, token by token; their spans joined are the text. The last may be an empty string:
 /// a template whose text goes on behind a `}` at the very end.
-pub fn lex(text: &str) -> Vec<Token> {
+pub(crate) fn lex(text: &str) -> Vec<Token> {
     let mut lexer = Lexer {
         stream: Characters { text, at: 0 },
         state: TokenizeState::default(),

@@ -9,9 +9,9 @@ mod position;
 mod statements;
 mod token;
 
-pub use brackets::{Brackets, open_brackets};
-pub use edit::edited;
-pub use lexer::lex;
-pub use position::{line_and_column, offset};
-pub use statements::{Signature, Statement, statements};
-pub use token::{Bracket, Ending, Token, TokenKind, is_word, significant};
+pub(crate) use brackets::{Brackets, open_brackets};
+pub(crate) use edit::edited;
+pub(crate) use lexer::lex;
+pub(crate) use position::{line_and_column, offset};
+pub(crate) use statements::{Statement, statements};
+pub(crate) use token::{Bracket, Ending, Token, TokenKind, is_word, significant};

@@ -1,7 +1,7 @@
 //! Between lines and columns, in which rhai counts, and bytes.
 
 /// Line and column, both from 1, of a byte; columns in characters.
-pub fn line_and_column(text: &str, at: usize) -> (usize, usize) {
+pub(crate) fn line_and_column(text: &str, at: usize) -> (usize, usize) {
     let before = &text[..at];
     let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
     (
@@ -11,7 +11,7 @@ pub fn line_and_column(text: &str, at: usize) -> (usize, usize) {
 }
 
 /// The byte at a line, from 0, and a column, from 1 and in characters.
-pub fn offset(text: &str, line: usize, column: usize) -> Option<usize> {
+pub(crate) fn offset(text: &str, line: usize, column: usize) -> Option<usize> {
     let start = match line {
         0 => 0,
         line => text.match_indices('\n').nth(line - 1)?.0 + 1,

@@ -8,7 +8,7 @@ use super::token::{Bracket, Token, TokenKind, is_word, significant};
 
 /// A statement of a text, outside of all brackets.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Statement {
+pub(crate) struct Statement {
     /// From its first token to its last, without `;` and what stands around it.
     pub range: Range<usize>,
     /// Whether a `;` ends it.
@@ -19,18 +19,18 @@ pub struct Statement {
 
 /// What tells script functions apart.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Signature {
+pub(crate) struct Signature {
     pub name: String,
     pub parameters: usize,
 }
 
 impl Statement {
-    pub fn of<'t>(&self, text: &'t str) -> &'t str {
+    pub(crate) fn of<'t>(&self, text: &'t str) -> &'t str {
         &text[self.range.clone()]
     }
 
     /// Whether it begins with this word.
-    pub fn begins_with(&self, word: &str, text: &str) -> bool {
+    pub(crate) fn begins_with(&self, word: &str, text: &str) -> bool {
         let rest = self.of(text).strip_prefix(word);
         rest.is_some_and(|rest| !rest.starts_with(is_word))
     }
@@ -42,7 +42,7 @@ const BLOCKS: [&str; 9] = [
 ];
 
 /// All statements of a text, in order.
-pub fn statements(text: &str) -> Vec<Statement> {
+pub(crate) fn statements(text: &str) -> Vec<Statement> {
     let tokens = lex(text);
     let tokens = significant(&tokens);
     let brackets = Brackets::of(tokens.iter().copied());

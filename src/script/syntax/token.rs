@@ -4,7 +4,7 @@ use std::ops::Range;
 
 /// A part of a text that belongs together.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Token {
+pub(crate) struct Token {
     pub kind: TokenKind,
     /// Where it stands, in bytes.
     pub span: Range<usize>,
@@ -12,7 +12,7 @@ pub struct Token {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum TokenKind {
+pub(crate) enum TokenKind {
     Whitespace,
     Comment,
     /// A string, quotes included; of a template the text up to `${`, or after the `}` of one.
@@ -29,7 +29,7 @@ pub enum TokenKind {
 
 /// The kinds of brackets, by what opens them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Bracket {
+pub(crate) enum Bracket {
     /// `(`
     Paren,
     /// `[` or `?[`
@@ -44,7 +44,7 @@ pub enum Bracket {
 
 /// How a token ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Ending {
+pub(crate) enum Ending {
     Complete,
     /// The text ends within it, and more text would complete it.
     Continues,
@@ -53,27 +53,27 @@ pub enum Ending {
 }
 
 impl Token {
-    pub fn of<'t>(&self, text: &'t str) -> &'t str {
+    pub(crate) fn of<'t>(&self, text: &'t str) -> &'t str {
         &text[self.span.clone()]
     }
 
     /// Whether it is trivia, what rhai skips.
-    pub fn is_trivia(&self) -> bool {
+    pub(crate) fn is_trivia(&self) -> bool {
         matches!(self.kind, TokenKind::Whitespace | TokenKind::Comment)
     }
 
     /// Whether it is an identifier or a keyword.
-    pub fn is_word(&self) -> bool {
+    pub(crate) fn is_word(&self) -> bool {
         matches!(self.kind, TokenKind::Identifier | TokenKind::Keyword)
     }
 
     /// Whether it is a string or a character.
-    pub fn is_text(&self) -> bool {
+    pub(crate) fn is_text(&self) -> bool {
         matches!(self.kind, TokenKind::String | TokenKind::Char)
     }
 
     /// Where a string's own text begins, behind what opens it.
-    pub fn text_start(&self, text: &str) -> usize {
+    pub(crate) fn text_start(&self, text: &str) -> usize {
         let own = self.of(text);
         let inside = own.trim_start_matches('#');
         let opened = inside.strip_prefix(['"', '\'', '`']);
@@ -81,12 +81,12 @@ impl Token {
     }
 
     /// Whether it lacks its end.
-    pub fn is_open(&self) -> bool {
+    pub(crate) fn is_open(&self) -> bool {
         self.ending != Ending::Complete
     }
 
     /// The bracket that it opens.
-    pub fn opens(&self) -> Option<Bracket> {
+    pub(crate) fn opens(&self) -> Option<Bracket> {
         match self.kind {
             TokenKind::Open(bracket) => Some(bracket),
             _ => None,
@@ -95,11 +95,11 @@ impl Token {
 }
 
 /// The tokens that are no trivia.
-pub fn significant(tokens: &[Token]) -> Vec<&Token> {
+pub(crate) fn significant(tokens: &[Token]) -> Vec<&Token> {
     tokens.iter().filter(|token| !token.is_trivia()).collect()
 }
 
 /// Whether names are made of it.
-pub fn is_word(c: char) -> bool {
+pub(crate) fn is_word(c: char) -> bool {
     c.is_alphanumeric() || c == '_'
 }

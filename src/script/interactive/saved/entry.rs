@@ -7,7 +7,7 @@ use crate::script::syntax::line_and_column;
 
 /// An input that worked, or the part of it that did.
 #[derive(Debug, Clone)]
-pub struct Entry {
+pub(crate) struct Entry {
     /// How errors name it: `repl[3]`, or a file.
     pub name: String,
     pub text: String,
@@ -24,7 +24,7 @@ pub struct Entry {
 
 /// How an input's value was shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Shown {
+pub(crate) enum Shown {
     Not,
     Value,
     Table,
@@ -61,7 +61,7 @@ impl From<Refusal> for Error {
 }
 
 /// The place of a byte in a text of this name.
-pub fn place_in(name: &str, text: &str, at: usize) -> String {
+pub(crate) fn place_in(name: &str, text: &str, at: usize) -> String {
     let (line, column) = line_and_column(text, at);
     format!("{name}:{line}:{column}")
 }

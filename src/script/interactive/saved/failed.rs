@@ -6,7 +6,7 @@ use crate::script::syntax::{Bracket, Statement, TokenKind, lex, significant, sta
 
 /// An input that failed, as a script does the same.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Failed {
+pub(crate) struct Failed {
     /// What ran, and the functions, which are there whatever happens; none if that is nothing.
     pub text: Option<String>,
     /// Where the part ends that ran, in bytes of the input.
@@ -16,7 +16,7 @@ pub struct Failed {
 }
 
 /// How an input failed.
-pub struct Failure<'a> {
+pub(crate) struct Failure<'a> {
     /// Where, in bytes.
     pub place: usize,
     /// Whether `catch` would have caught it.
@@ -30,7 +30,7 @@ pub struct Failure<'a> {
 impl Failed {
     /// The statements before the one that failed are kept. That one too, in a `try`, if it may have
     /// done something before it failed.
-    pub fn of(text: &str, failure: &Failure) -> Self {
+    pub(crate) fn of(text: &str, failure: &Failure) -> Self {
         let all = statements(text);
         let at = all
             .iter()

@@ -10,7 +10,7 @@ use crate::script::syntax::{TokenKind, edited, lex, significant};
 use crate::steering::string_literal;
 
 /// An input whose imports are found from `folder`.
-pub fn with_imports_from(entry: &Entry, folder: &Path) -> Result<String> {
+pub(super) fn with_imports_from(entry: &Entry, folder: &Path) -> Result<String> {
     let text = &entry.text;
     let from = absolute(&entry.folder);
     let to = absolute(folder);

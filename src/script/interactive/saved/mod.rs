@@ -12,8 +12,8 @@ mod names;
 mod printing;
 mod versions;
 
-pub use entry::{Entry, Refusal, Shown, place_in};
-pub use failed::{Failed, Failure};
+pub(super) use entry::{Entry, Refusal, Shown, place_in};
+pub(super) use failed::{Failed, Failure};
 
 use std::path::Path;
 
@@ -30,7 +30,7 @@ const LAST_VALUE: &str = "last_value";
 
 /// The whole script, to be saved in `folder`. `is_native` tells the functions that need no
 /// definition.
-pub fn script(
+pub(super) fn script(
     entries: &[Entry],
     folder: &Path,
     is_native: &dyn Fn(&str) -> bool,

@@ -5,10 +5,10 @@ use std::collections::BTreeSet;
 use crate::script::syntax::lex;
 
 /// Every word of some texts.
-pub struct Names(BTreeSet<String>);
+pub(super) struct Names(BTreeSet<String>);
 
 impl Names {
-    pub fn of(texts: &[String]) -> Self {
+    pub(super) fn of(texts: &[String]) -> Self {
         let words = texts.iter().flat_map(|text| {
             let words = lex(text).into_iter().filter(|token| token.is_word());
             words.map(|token| token.of(text).to_owned())
@@ -17,7 +17,7 @@ impl Names {
     }
 
     /// This name with an ending, and with more of one if it is taken.
-    pub fn free(&self, name: &str, ending: &str) -> String {
+    pub(super) fn free(&self, name: &str, ending: &str) -> String {
         let mut free = format!("{name}{ending}");
         while self.0.contains(&free) {
             free.push('_');

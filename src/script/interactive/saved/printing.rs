@@ -6,7 +6,7 @@ use super::entry::Shown;
 use crate::script::syntax::{Statement, edited, statements};
 
 /// An input that ends each statement and prints what the session showed of it.
-pub fn printing(text: &str, shown: Shown, needed: bool, last_value: &str) -> String {
+pub(super) fn printing(text: &str, shown: Shown, needed: bool, last_value: &str) -> String {
     let named = needed.then_some(last_value);
     let text = &until_return(text.trim());
     let all = statements(text);

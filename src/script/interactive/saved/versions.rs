@@ -37,7 +37,7 @@ fn mentions(text: &str, wanted: impl Fn(&str) -> bool) -> Vec<(Range<usize>, Str
 /// Functions that were defined again get a name for each of their versions. What calls them gets
 /// one too, since from then on it calls the new version. `entries` are where the texts come from,
 /// `is_native` tells the functions that need no definition.
-pub fn name_functions(
+pub(super) fn name_functions(
     texts: &mut [String],
     entries: &[Entry],
     names: &Names,
