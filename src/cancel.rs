@@ -10,6 +10,7 @@ use crate::error::{ErrorKind, Result};
 pub struct Cancel(Arc<AtomicBool>);
 
 impl Cancel {
+    /// A flag that is not raised.
     pub fn new() -> Self {
         Self::default()
     }
@@ -24,6 +25,7 @@ impl Cancel {
         self.0.store(false, Ordering::Relaxed);
     }
 
+    /// Whether the work should end.
     pub fn is_raised(&self) -> bool {
         self.0.load(Ordering::Relaxed)
     }

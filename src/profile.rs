@@ -23,8 +23,11 @@ pub enum Part {
     Linear,
     /// The unembedding, a linear map too.
     Unembed,
+    /// Scores, pattern and the sum over values.
     Attention,
+    /// The LayerNorms.
     Norm,
+    /// From logits to tokens.
     Sampling,
 }
 
@@ -43,6 +46,7 @@ struct Counters {
 }
 
 impl Profile {
+    /// A profile that measures.
     pub fn on() -> Self {
         Self(Some(Arc::default()))
     }

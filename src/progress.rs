@@ -14,10 +14,14 @@ pub trait Task: Send + Sync {
     fn advance(&self, amount: u64);
 }
 
+/// What work is counted in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Unit {
+    /// Of a file, for instance.
     Bytes,
+    /// Of generated texts.
     Tokens,
+    /// Of a model.
     Tensors,
 }
 

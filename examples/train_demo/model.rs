@@ -15,10 +15,10 @@ use rand_chacha::ChaCha8Rng;
 /// The first blocks learn to look only a little way back (and at the first token), so that what a
 /// header says is worked out where it stands and read by the later blocks. Otherwise a mood that is
 /// one token's identity is read in block 0 already, and steering any later layer does nothing.
-pub const LOCAL_BLOCKS: usize = 1;
+pub(crate) const LOCAL_BLOCKS: usize = 1;
 const NEAR: usize = 2;
 
-pub struct Sizes {
+pub(crate) struct Sizes {
     pub layers: usize,
     pub d_model: usize,
     pub heads: usize,
@@ -26,7 +26,7 @@ pub struct Sizes {
     pub d_vocab: usize,
 }
 
-pub struct Gpt2 {
+pub(crate) struct Gpt2 {
     sizes: Sizes,
     vars: HashMap<String, Var>,
     /// In the order in which they were made, so that training is repeatable.
@@ -36,7 +36,7 @@ pub struct Gpt2 {
 impl Gpt2 {
     /// GPT-2's initialisation: N(0, 0.02), the maps that write into the residual stream smaller
     /// with depth; biases zero, gains one.
-    pub fn new(sizes: Sizes, seed: u64) -> Result<Self> {
+    pub(crate) fn new(sizes: Sizes, seed: u64) -> Result<Self> {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         let (d, v) = (sizes.d_model, sizes.d_vocab);
         let mut model = Self {
@@ -104,20 +104,20 @@ impl Gpt2 {
     }
 
     /// The weights that decay (matrices) and those that don't.
-    pub fn split_vars(&self) -> (Vec<Var>, Vec<Var>) {
+    pub(crate) fn split_vars(&self) -> (Vec<Var>, Vec<Var>) {
         self.names
             .iter()
             .map(|name| self.vars[name].clone())
             .partition(|var| var.rank() == 2)
     }
 
-    pub fn parameters(&self) -> usize {
+    pub(crate) fn parameters(&self) -> usize {
         self.vars.values().map(|var| var.elem_count()).sum()
     }
 
     /// tokens `[batch, pos]` -> logits `[batch, pos, d_vocab]`, and how much the first blocks look
     /// at tokens far behind (see [`LOCAL_BLOCKS`]), 0 to 1.
-    pub fn forward(&self, tokens: &Tensor) -> Result<(Tensor, Tensor)> {
+    pub(crate) fn forward(&self, tokens: &Tensor) -> Result<(Tensor, Tensor)> {
         let (batch, pos) = tokens.dims2()?;
         let (d, heads) = (self.sizes.d_model, self.sizes.heads);
         let d_head = d / heads;
@@ -190,7 +190,7 @@ impl Gpt2 {
     }
 
     /// Writes `config.json` and `model.safetensors` (f16) as the Hugging Face hub has them.
-    pub fn save(&self, folder: &Path, end_of_text: u32) -> Result<()> {
+    pub(crate) fn save(&self, folder: &Path, end_of_text: u32) -> Result<()> {
         let Sizes {
             layers,
             d_model,

@@ -12,6 +12,7 @@ use crate::model::{ActivationCache, HookName, HookedTransformer, Positions, Site
 pub struct ResidualStack {
     /// `[component, batch, pos, d_model]`
     pub values: Tensor,
+    /// The parts' names.
     pub labels: Vec<String>,
 }
 

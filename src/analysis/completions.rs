@@ -12,7 +12,9 @@ use crate::steering::{ActivationAddition, Injection, Steering};
 /// How completions are generated.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct CompletionOptions {
+    /// How texts are generated and sampled.
     pub generate: GenerateOptions,
+    /// Where in prompts and stream additions act.
     pub injection: Injection,
 }
 
@@ -29,6 +31,7 @@ pub struct Completions {
 /// One completion of one prompt.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CompletionRow {
+    /// What the completion follows.
     pub prompt: String,
     /// Without the prompt. Ends in one `<|endoftext|>` if the model ended the text.
     pub completion: String,
@@ -47,6 +50,7 @@ impl Completions {
         &self.model
     }
 
+    /// The rows in their order: of a comparison the unsteered ones first.
     pub fn rows(&self) -> &[CompletionRow] {
         &self.rows
     }
@@ -78,6 +82,7 @@ impl Completions {
 
 /// A prompt and its steered and unsteered completions.
 pub struct Comparison<'a> {
+    /// What all completions follow.
     pub prompt: &'a str,
     /// Rows on each side.
     pub num_comparisons: usize,
@@ -125,7 +130,9 @@ pub fn n_comparisons(
 /// The first rows of each side, from an earlier run of the same comparison with the same options.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Known<'a> {
+    /// The first rows without steering.
     pub unsteered: &'a [CompletionRow],
+    /// The first rows with it.
     pub steered: &'a [CompletionRow],
 }
 

@@ -7,7 +7,7 @@ use crate::script::Change;
 
 /// A command, `:name` or `?name`.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Command {
+pub(super) enum Command {
     Help(Option<String>),
     Load(PathBuf),
     Save(PathBuf),
@@ -21,7 +21,7 @@ pub enum Command {
 }
 
 /// Name, arguments and meaning of each command, in the order of help.
-pub const COMMANDS: &[(&str, &str, &str)] = &[
+pub(super) const COMMANDS: &[(&str, &str, &str)] = &[
     ("help", "[NAME]", "tell what a function does; also ?NAME"),
     (
         "coeff",
@@ -53,7 +53,7 @@ pub const COMMANDS: &[(&str, &str, &str)] = &[
 
 impl Command {
     /// The command that a line is, or none if the line is rhai.
-    pub fn parse(line: &str) -> Option<Result<Self>> {
+    pub(super) fn parse(line: &str) -> Option<Result<Self>> {
         let line = line.trim();
         if let Some(name) = line.strip_prefix('?') {
             return Some(Ok(Self::Help(text(name))));

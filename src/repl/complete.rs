@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::command::COMMANDS;
 use super::receiver::receiver;
-use crate::script::scan::{Kind, Piece, is_word, open_brackets, scan};
+use crate::script::syntax::{Bracket, Token, TokenKind, is_word, lex, open_brackets};
 use crate::script::{Catalog, Expects, Function, Interactive, OptionSpec};
 use crate::store::aliases;
 
@@ -32,7 +32,7 @@ impl Offer {
 pub fn complete(before: &str, state: &Interactive, catalog: &Catalog) -> (usize, Vec<Offer>) {
     let cursor = Cursor {
         text: before,
-        pieces: scan(before),
+        tokens: lex(before),
         state,
         catalog,
     };
@@ -49,7 +49,7 @@ pub fn complete(before: &str, state: &Interactive, catalog: &Catalog) -> (usize,
 
 struct Cursor<'a> {
     text: &'a str,
-    pieces: Vec<Piece>,
+    tokens: Vec<Token>,
     state: &'a Interactive,
     catalog: &'a Catalog,
 }
@@ -65,17 +65,18 @@ impl Cursor<'_> {
             let name = name.trim_start();
             return (self.text.len() - name.len(), self.documented());
         }
-        let last = self.pieces.last();
-        if let Some(text) = last.filter(|p| p.kind == Kind::Text && p.open) {
+        let last = self.tokens.last();
+        if let Some(text) = last.filter(|t| t.is_text() && t.is_open()) {
             return self.in_text(text);
         }
-        let in_comment =
-            |p: &&Piece| p.kind == Kind::Comment && (p.open || p.of(self.text).starts_with("//"));
+        let in_comment = |t: &&Token| {
+            t.kind == TokenKind::Comment && (t.is_open() || t.of(self.text).starts_with("//"))
+        };
         if last.filter(in_comment).is_some() {
             return (self.text.len(), Vec::new());
         }
-        let word = last.filter(|piece| piece.kind == Kind::Word);
-        let start = word.map_or(self.text.len(), |piece| piece.range.start);
+        let word = last.filter(|token| token.is_word());
+        let start = word.map_or(self.text.len(), |token| token.span.start);
         let solid = self.solid_until(start);
         let text = |back: usize| {
             let at = solid.len().checked_sub(back);
@@ -84,8 +85,8 @@ impl Cursor<'_> {
         if text(1) == "." {
             return (start, self.members(&solid[..solid.len() - 1]));
         }
-        if text(1) == ":" && text(2) == ":" {
-            return (start, self.in_module(text(3)));
+        if text(1) == "::" {
+            return (start, self.in_module(text(2)));
         }
         if let Some(options) = self.option_keys(start) {
             return (start, options);
@@ -93,19 +94,19 @@ impl Cursor<'_> {
         (start, self.words())
     }
 
-    /// The pieces before a place without spaces and comments.
-    fn solid_until(&self, place: usize) -> Vec<&Piece> {
-        let before = self.pieces.iter().filter(|p| p.range.end <= place);
-        before.filter(|piece| piece.is_solid()).collect()
+    /// The tokens before a place without spaces and comments.
+    fn solid_until(&self, place: usize) -> Vec<&Token> {
+        let before = self.tokens.iter().filter(|p| p.span.end <= place);
+        before.filter(|token| !token.is_trivia()).collect()
     }
 
-    /// The piece before a place that is neither space nor comment.
-    fn solid_before(&self, place: usize) -> Option<&Piece> {
-        self.pieces
+    /// The token before a place that is neither space nor comment.
+    fn solid_before(&self, place: usize) -> Option<&Token> {
+        self.tokens
             .iter()
             .rev()
-            .filter(|piece| piece.range.end <= place)
-            .find(|piece| piece.is_solid())
+            .filter(|token| token.span.end <= place)
+            .find(|token| !token.is_trivia())
     }
 
     fn in_command(&self, start: usize, command: &str) -> (usize, Vec<Offer>) {
@@ -164,23 +165,23 @@ impl Cursor<'_> {
     }
 
     /// The function and the place of the call that a place is an argument of.
-    fn call_around(&self, brackets: &[(char, usize)]) -> Option<&str> {
+    fn call_around(&self, brackets: &[(Bracket, usize)]) -> Option<&str> {
         let (bracket, place) = brackets.last()?;
-        if *bracket != '(' {
+        if *bracket != Bracket::Paren {
             return None;
         }
         let name = self.solid_before(*place)?;
-        (name.kind == Kind::Word).then(|| name.of(self.text))
+        name.is_word().then(|| name.of(self.text))
     }
 
     /// Inside of quotes.
-    fn in_text(&self, text: &Piece) -> (usize, Vec<Offer>) {
-        let quote = text.range.start;
-        let start = quote + 1;
+    fn in_text(&self, text: &Token) -> (usize, Vec<Offer>) {
+        let quote = text.span.start;
+        let start = text.text_start(self.text);
         let typed = &self.text[start..];
-        let pieces = scan(&self.text[..quote]);
-        let brackets = open_brackets(self.text, &pieces);
-        let before = self.solid_before(quote).map(|piece| piece.of(self.text));
+        let tokens = lex(&self.text[..quote]);
+        let brackets = open_brackets(&tokens);
+        let before = self.solid_before(quote).map(|token| token.of(self.text));
         let offers = match (before, self.call_around(&brackets)) {
             (Some("import"), _) => files(typed, ".rhai"),
             (Some("("), Some("load_model")) => {
@@ -198,9 +199,12 @@ impl Cursor<'_> {
     }
 
     /// The option that a value at this place is for.
-    fn option_at(&self, place: usize, brackets: &[(char, usize)]) -> Option<&OptionSpec> {
+    fn option_at(&self, place: usize, brackets: &[(Bracket, usize)]) -> Option<&OptionSpec> {
         // In an array, the option is that of the array.
-        let arrays = brackets.iter().rev().take_while(|(open, _)| *open == '[');
+        let arrays = brackets
+            .iter()
+            .rev()
+            .take_while(|(open, _)| *open == Bracket::Square);
         let arrays = arrays.count();
         let place = match brackets.len() - arrays {
             map if arrays > 0 => brackets.get(map)?.1,
@@ -246,7 +250,7 @@ impl Cursor<'_> {
     }
 
     /// Methods and properties after a point, by the value's type where that is known.
-    fn members(&self, before: &[&Piece]) -> Vec<Offer> {
+    fn members(&self, before: &[&Token]) -> Vec<Offer> {
         let offer = |name: &str, is_property: bool| Offer {
             text: if is_property {
                 name.to_owned()
@@ -286,11 +290,10 @@ impl Cursor<'_> {
     }
 
     /// The function that is called with the option map around a place, and where the map opens.
-    fn options_of(&self, brackets: &[(char, usize)]) -> Option<(&Function, usize)> {
+    fn options_of(&self, brackets: &[(Bracket, usize)]) -> Option<(&Function, usize)> {
         let (call, map) = brackets.split_at_checked(brackets.len().checked_sub(1)?)?;
         let (bracket, place) = *map.first()?;
-        let hash = self.solid_before(place)?;
-        if bracket != '{' || hash.of(self.text) != "#" {
+        if bracket != Bracket::Map {
             return None;
         }
         Some((self.catalog.get(self.call_around(call)?)?, place))
@@ -298,23 +301,23 @@ impl Cursor<'_> {
 
     /// Inside of `name(#{ .. }`, where a key stands: the options that are not written yet.
     fn option_keys(&self, start: usize) -> Option<Vec<Offer>> {
-        let brackets = open_brackets(self.text, &self.pieces);
+        let brackets = open_brackets(&self.tokens);
         let (function, place) = self.options_of(&brackets)?;
         let before = self.solid_before(start)?.of(self.text);
-        if !matches!(before, "{" | ",") || function.options.is_empty() {
+        if !matches!(before, "#{" | ",") || function.options.is_empty() {
             return None;
         }
         let written: Vec<&str> = self
-            .pieces
+            .tokens
             .iter()
             .enumerate()
-            .filter(|(_, piece)| piece.kind == Kind::Word && piece.range.start > place)
+            .filter(|(_, token)| token.is_word() && token.span.start > place)
             .filter(|(i, _)| {
-                self.pieces
+                self.tokens
                     .get(i + 1)
                     .is_some_and(|p| p.of(self.text) == ":")
             })
-            .map(|(_, piece)| piece.of(self.text))
+            .map(|(_, token)| token.of(self.text))
             .collect();
         let missing = function.options.iter();
         let missing = missing.filter(|option| !written.contains(&option.name));

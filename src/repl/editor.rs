@@ -20,7 +20,7 @@ use crate::report::Painter;
 use crate::script::{Catalog, Interactive};
 
 /// What the person at the keyboard did.
-pub enum Typed {
+pub(super) enum Typed {
     Input(String),
     /// Ctrl-C: the line is dropped.
     Cancelled,
@@ -29,14 +29,17 @@ pub enum Typed {
 }
 
 /// Reads inputs, one or more lines each, with a history that outlives the session.
-pub struct LineEditor {
+pub(super) struct LineEditor {
     editor: Editor<Assistant, FileHistory>,
     history: Option<PathBuf>,
 }
 
 impl LineEditor {
     /// `state` is what completion looks into. It is not borrowed while an input runs.
-    pub fn new(state: Rc<RefCell<Interactive>>, painter: Painter) -> rustyline::Result<Self> {
+    pub(super) fn new(
+        state: Rc<RefCell<Interactive>>,
+        painter: Painter,
+    ) -> rustyline::Result<Self> {
         let config = Config::builder()
             .completion_type(CompletionType::List)
             .max_history_size(10_000)?
@@ -59,7 +62,7 @@ impl LineEditor {
         Ok(Self { editor, history })
     }
 
-    pub fn read(&mut self, prompt: &str) -> rustyline::Result<Typed> {
+    pub(super) fn read(&mut self, prompt: &str) -> rustyline::Result<Typed> {
         match self.editor.readline(prompt) {
             Ok(line) => {
                 if !line.trim().is_empty() {

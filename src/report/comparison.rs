@@ -6,14 +6,18 @@ use super::width::{Span, display_width, visible, wrap};
 /// A prompt and how it was completed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Passage {
+    /// What the completion follows.
     pub prompt: String,
+    /// The text behind the prompt.
     pub completion: String,
 }
 
 /// One column of passages.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Side {
+    /// What stands above the column.
     pub title: String,
+    /// From the top down.
     pub passages: Vec<Passage>,
 }
 
@@ -21,6 +25,7 @@ pub struct Side {
 /// it has chosen, so there is no other limit.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ComparisonTable {
+    /// From left to right.
     pub sides: Vec<Side>,
 }
 

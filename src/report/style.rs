@@ -41,46 +41,57 @@ pub struct Painter {
 }
 
 impl Painter {
+    /// One that adds nothing.
     pub const fn plain() -> Self {
         Self { on: false }
     }
 
+    /// One that colours.
     pub const fn colored() -> Self {
         Self { on: true }
     }
 
+    /// Whether it colours.
     pub fn is_on(self) -> bool {
         self.on
     }
 
+    /// For what stands out.
     pub fn bold(self, text: &str) -> String {
         self.paint("1", text)
     }
 
+    /// For what may be overlooked.
     pub fn dim(self, text: &str) -> String {
         self.paint("2", text)
     }
 
+    /// For errors.
     pub fn red(self, text: &str) -> String {
         self.paint("1;31", text)
     }
 
+    /// For strings.
     pub fn green(self, text: &str) -> String {
         self.paint("32", text)
     }
 
+    /// For numbers.
     pub fn yellow(self, text: &str) -> String {
         self.paint("33", text)
     }
 
+    /// For keywords.
     pub fn magenta(self, text: &str) -> String {
         self.paint("35", text)
     }
 
+    /// For prompts and hints.
     pub fn cyan(self, text: &str) -> String {
         self.paint("36", text)
     }
 
+    /// For functions and places.
     pub fn blue(self, text: &str) -> String {
         self.paint("1;34", text)
     }

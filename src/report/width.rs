@@ -31,14 +31,14 @@ pub fn visible(text: &str) -> String {
 
 /// A piece of text in one style; what a style is belongs to the caller.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Span<S> {
+pub(super) struct Span<S> {
     pub text: String,
     pub style: S,
 }
 
 /// Breaks styled text into lines of at most `width` columns, between words where that is possible.
 /// Newlines break too; spaces at a break are dropped.
-pub fn wrap<S: Copy + PartialEq>(spans: &[Span<S>], width: usize) -> Vec<Vec<Span<S>>> {
+pub(super) fn wrap<S: Copy + PartialEq>(spans: &[Span<S>], width: usize) -> Vec<Vec<Span<S>>> {
     let width = width.max(1);
     let whole: String = spans.iter().map(|span| span.text.as_str()).collect();
     // Where each span ends in the whole. A cluster that begins in one span is all of its style.

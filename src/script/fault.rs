@@ -3,6 +3,7 @@
 
 use rhai::{Dynamic, EvalAltResult, Position};
 
+use super::output::OutputError;
 use crate::error::Error;
 
 /// One or more errors of one call.
@@ -77,6 +78,13 @@ impl From<Fault> for Box<EvalAltResult> {
             return EvalAltResult::ErrorTerminated(Dynamic::UNIT, Position::NONE).into();
         }
         EvalAltResult::ErrorRuntime(Dynamic::from(fault), Position::NONE).into()
+    }
+}
+
+/// Who can't be read any more has nothing to say: the run ends, and scripts can't catch that.
+impl From<OutputError> for Box<EvalAltResult> {
+    fn from(error: OutputError) -> Self {
+        EvalAltResult::ErrorTerminated(Dynamic::from(error), Position::NONE).into()
     }
 }
 

@@ -20,7 +20,7 @@ mod functions {
     #[rhai_fn(name = "help", return_raw)]
     pub fn help(ctx: NativeCallContext) -> ScriptResult<()> {
         let text = catalog(ctx.engine()).overview();
-        Session::of(&ctx)?.output.line(&text)
+        Ok(Session::of(&ctx)?.output.line(&text)?)
     }
 
     /// Prints what a function does, its options and an example.
@@ -40,7 +40,7 @@ mod functions {
             .hint("help() lists them all")
             .into());
         };
-        Session::of(&ctx)?.output.line(&function.to_string())
+        Ok(Session::of(&ctx)?.output.line(&function.to_string())?)
     }
 }
 

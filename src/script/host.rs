@@ -14,9 +14,10 @@ use super::header::Header;
 use super::help;
 use super::hints::hints;
 use super::locate::param_calls;
+use super::modules::ModuleLoader;
+use super::output::OutputError;
 use super::prose::{self, Script};
-use super::resolver::FolderResolver;
-use super::session::{OutputFailure, Session};
+use super::session::Session;
 use super::source::{folder_of, read_script};
 use crate::error::Error;
 
@@ -69,13 +70,11 @@ impl From<Error> for Stopped {
     }
 }
 
-impl From<OutputFailure> for Stopped {
-    fn from(failure: OutputFailure) -> Self {
+impl From<OutputError> for Stopped {
+    fn from(failure: OutputError) -> Self {
         match failure {
-            OutputFailure::Closed => Self::BrokenPipe,
-            OutputFailure::Broken(reason) => {
-                Error::other(format!("can't write the output: {reason}")).into()
-            }
+            OutputError::Closed => Self::BrokenPipe,
+            broken @ OutputError::Broken(_) => Error::other(broken.to_string()).into(),
         }
     }
 }
@@ -151,8 +150,11 @@ impl Host {
     }
 
     fn run(&mut self, name: &str, text: &str, folder: Option<PathBuf>) -> Result<(), Stopped> {
-        self.engine
-            .set_module_resolver(FolderResolver::new(folder.as_deref()));
+        let modules = ModuleLoader::default();
+        if let Some(folder) = folder {
+            modules.begin(1, &folder);
+        }
+        self.engine.set_module_resolver(modules);
         self.left = self.given.clone();
         let mut ast = self.compile(name, text)?;
         ast.set_source(name);
@@ -218,7 +220,7 @@ impl Host {
 
     fn stopped(&self, error: &EvalAltResult, script: &Script) -> Stopped {
         if let EvalAltResult::ErrorTerminated(reason, _) = root(error) {
-            return match reason.clone().try_cast::<OutputFailure>() {
+            return match reason.clone().try_cast::<OutputError>() {
                 Some(failure) => failure.into(),
                 None => Stopped::Cancelled,
             };

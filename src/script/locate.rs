@@ -4,6 +4,7 @@ use rhai::{AST, ASTNode, Expr, Position, Stmt};
 
 use super::fault::Place;
 use super::literal::shortened;
+use super::syntax::{TokenKind, lex};
 
 /// Finds a part of the call at `call`, if it was written there and not kept in a variable.
 pub fn find(ast: &AST, call: Position, place: &Place) -> Option<Position> {
@@ -90,32 +91,20 @@ pub fn param_calls(ast: &AST) -> ParamCalls {
     ParamCalls { calls, complete }
 }
 
-/// How many characters the word at a column has; 1 if there is none.
+/// How many characters the word or string at a column has; 1 if there is none. Of a number it is the
+/// part before the point, unless it has a sign.
 pub fn word_length(line: &str, column: usize) -> usize {
-    let mut rest = line.chars().skip(column.saturating_sub(1)).peekable();
-    match rest.peek() {
-        Some(c) if c.is_alphanumeric() || *c == '_' => rest
-            .take_while(|c| c.is_alphanumeric() || *c == '_')
-            .count(),
-        Some('"') => {
-            let mut length = 1;
-            let mut escaped = false;
-            rest.next();
-            for c in rest {
-                length += 1;
-                match c {
-                    '\\' if !escaped => escaped = true,
-                    '"' if !escaped => return length,
-                    _ => escaped = false,
-                }
-            }
-            1
-        }
-        Some('-') => {
-            rest.next();
-            1 + rest
-                .take_while(|c| c.is_alphanumeric() || *c == '.')
-                .count()
+    let start = column.saturating_sub(1);
+    let rest: String = line.chars().skip(start).collect();
+    let tokens = lex(&rest);
+    let Some(token) = tokens.first().filter(|token| !token.is_open()) else {
+        return 1;
+    };
+    let own = token.of(&rest);
+    match token.kind {
+        TokenKind::Number if !own.starts_with('-') => own.find('.').unwrap_or(own.len()),
+        TokenKind::Number | TokenKind::String | TokenKind::Identifier | TokenKind::Keyword => {
+            own.chars().count()
         }
         _ => 1,
     }

@@ -16,29 +16,31 @@ mod interactive;
 mod json;
 mod literal;
 mod locate;
+mod model_cache;
+mod modules;
 mod options;
+mod output;
 mod params;
 mod prose;
 mod register;
 mod remembered;
-mod resolver;
-pub mod scan;
 mod session;
 mod source;
+pub(crate) mod syntax;
 mod table;
 mod watch;
 
-pub use catalog::{
-    Catalog, Catalog as Language, Expects, Form, Function, Member, OptionSpec, Parameter, Type,
-};
+pub use catalog::{Catalog, Expects, Form, Function, Member, OptionSpec, Parameter, Type};
 pub use diagnostic::{Diagnostic, Label};
 pub use header::{Header, Param};
 pub use host::{Host, Stopped};
 pub use interactive::{Interactive, Variable};
 pub(crate) use literal::string_literal;
+pub use model_cache::ModelKey;
+pub use output::{Output, OutputError};
 pub use params::{Params, parse_assignment};
 pub use remembered::Change;
 /// What `Host::register`, `Host::set` and `Host::get` take and give.
 pub use rhai;
-pub use session::{Output, Session};
+pub use session::Session;
 pub use source::{folder_of, script_text};

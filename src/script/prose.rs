@@ -115,13 +115,9 @@ fn in_file(
     if source == main.name {
         return diagnose_in(inner, main, main, catalog);
     }
-    // Modules go by their name within the main script's folder.
-    let folder = std::path::Path::new(main.name).parent();
-    let file = folder
-        .unwrap_or(std::path::Path::new(""))
-        .join(format!("{source}.rhai"));
-    let text = std::fs::read_to_string(&file).unwrap_or_default();
-    let name = file.display().to_string();
+    // A module's name is its file's without the ending.
+    let name = format!("{source}.rhai");
+    let text = std::fs::read_to_string(&name).unwrap_or_default();
     let other = Script {
         name: &name,
         text: &text,

@@ -10,8 +10,11 @@ use crate::rule::Rule;
 /// from tokens, even of the same text.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ActivationAddition {
+    /// Whose activations are taken.
     pub source: SteeringSource,
+    /// What they are multiplied by.
     pub coeff: f64,
+    /// Where they are taken and added.
     pub act_name: HookName,
 }
 

@@ -38,7 +38,9 @@ pub fn span(location: Location, prompt: usize, vector: usize) -> Range<usize> {
 /// The part of the residual stream that is steered: `[start, stop)` of d_model. Empty does nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ResidSlice {
+    /// The first dimension that is steered.
     pub start: usize,
+    /// The one behind the last.
     pub stop: usize,
 }
 
@@ -58,6 +60,7 @@ impl ResidSlice {
 /// Where in a prompt and in the residual stream vectors are added.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Injection {
+    /// Which end of the prompt.
     pub location: Location,
     /// None is the whole of d_model.
     pub slice: Option<ResidSlice>,
@@ -66,6 +69,7 @@ pub struct Injection {
 /// One addition's vector, computed.
 #[derive(Debug, Clone)]
 pub struct SteeringVector {
+    /// Where it is added.
     pub act_name: HookName,
     /// The tokens that it was computed on.
     pub tokens: Vec<u32>,
@@ -119,6 +123,7 @@ impl SteeringVector {
         self.tokens.len()
     }
 
+    /// Whether nothing is added.
     pub fn is_empty(&self) -> bool {
         self.tokens.is_empty()
     }

@@ -18,9 +18,13 @@ words! {
 /// `coeff * (prompt1 - prompt2)` at `act_name`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct XVector {
+    /// The text that is added.
     pub prompt1: String,
+    /// The text that is taken away.
     pub prompt2: String,
+    /// What their difference is multiplied by.
     pub coeff: f64,
+    /// Where it is taken and added.
     pub act_name: HookName,
     /// None: the prompts stay prompts, and may differ in length.
     pub pad_method: Option<PadMethod>,

@@ -16,42 +16,18 @@ mod folder;
 pub mod fuzz;
 mod hub;
 mod names;
+mod options;
 mod plausible;
 mod rule;
 mod transport;
 
-use std::sync::Arc;
-
 pub use hub::{cache_folder, remove_broken};
 pub use names::{DEMO, aliases};
+pub use options::StoreOptions;
 use rule::{Kind, Repository, Revision};
 
-use crate::cancel::Cancel;
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::ModelFiles;
-use crate::permissions::Permissions;
-use crate::progress::{Progress, silent};
-
-/// How models are looked for.
-#[derive(Clone)]
-pub struct StoreOptions {
-    /// A branch, tag or commit on the hub; `org/name@revision` says the same.
-    pub revision: Option<String>,
-    pub permissions: Permissions,
-    pub progress: Arc<dyn Progress>,
-    pub cancel: Cancel,
-}
-
-impl Default for StoreOptions {
-    fn default() -> Self {
-        Self {
-            revision: None,
-            permissions: Permissions::default(),
-            progress: silent(),
-            cancel: Cancel::new(),
-        }
-    }
-}
 
 /// Finds a model's files, downloading them if they are not here yet.
 ///

@@ -1,4 +1,5 @@
 //! The real program in a terminal that a test can look at.
+#![allow(unreachable_pub, reason = "a part of each test file that uses it")]
 
 use std::path::Path;
 use std::process::Command;

@@ -10,10 +10,11 @@ use crate::model::{ActivationCache, HookName, HookedTransformer, Hooks, NamesFil
 use crate::sampling::GenerateOptions;
 use crate::script::fault::{IntoScript, ScriptResult};
 use crate::script::literal::kind_of;
+use crate::script::model_cache::ModelKey;
 use crate::script::options::{
     CallOptions, OptionValue, TokenIds, blame, options, whole, wrong_type,
 };
-use crate::script::session::{ModelKey, Session};
+use crate::script::session::Session;
 use crate::script::watch::Watch;
 use candle_core::Tensor;
 

@@ -5,15 +5,18 @@ use std::collections::BTreeSet;
 use rhai::Dynamic;
 
 use super::shown::shown;
-use super::{Interactive, LAST};
-use crate::script::Language;
+use super::state::{Interactive, LAST};
+use crate::script::Catalog;
 use crate::script::catalog::{Type, module_functions};
 
 /// A variable, for listing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Variable {
+    /// As it was declared.
     pub name: String,
+    /// Its type as scripts know it.
     pub kind: String,
+    /// Its value as the session shows it.
     pub value: String,
 }
 
@@ -55,7 +58,7 @@ impl Interactive {
     }
 
     /// What can stand behind a point.
-    pub fn language(&self) -> &Language {
+    pub fn language(&self) -> &Catalog {
         self.language.get_or_init(|| self.host.catalog())
     }
 
