@@ -1,15 +1,10 @@
 //! The operations that nearly all time goes into, behind one trait: a model is the same code over
 //! whatever computes them.
 
-use std::sync::Arc;
-
 use candle_core::{DType, Device, Tensor};
 
-use super::candle::CandleBackend;
-use super::cpu::CpuBackend;
-use super::device::DeviceChoice;
 use super::matrix::WeightMatrix;
-use crate::error::{Error, ErrorKind, Result, Subject};
+use crate::error::Result;
 
 /// What computes a model, chosen once when it is loaded.
 ///
@@ -126,36 +121,4 @@ pub struct Norm {
     pub kind: NormKind,
     /// Added to the variance or the mean square.
     pub eps: f64,
-}
-
-/// Which implementation of the kernels to use.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-pub enum KernelChoice {
-    /// The fastest for the device.
-    #[default]
-    Fast,
-    /// Ordinary candle operations, as on CUDA and Metal, also on the CPU: to compare with.
-    Candle,
-}
-
-/// Opens a device and chooses what computes on it. `dtype` is what weights are kept in.
-///
-/// # Errors
-/// If the device isn't there, or can't compute with `dtype`.
-pub(crate) fn open(
-    device: DeviceChoice,
-    dtype: DType,
-    kernels: KernelChoice,
-) -> Result<Arc<dyn Backend>> {
-    let device = device.open()?;
-    if device.is_cpu() && !matches!(dtype, DType::F32 | DType::BF16) {
-        return Err(Error::new(ErrorKind::DTypeOnCpu {
-            dtype: dtype.as_str(),
-        })
-        .about(Subject::NumberType));
-    }
-    Ok(match kernels {
-        KernelChoice::Fast if device.is_cpu() => Arc::new(CpuBackend::new(dtype)),
-        _ => Arc::new(CandleBackend::new(device, dtype)),
-    })
 }

@@ -1,5 +1,6 @@
 //! Sampling texts: arms into batches, batches token by token, logits into tokens.
 
+mod arm;
 mod batches;
 mod decoder;
 mod generate;
@@ -7,6 +8,6 @@ mod rng;
 mod row;
 mod sampler;
 
-pub use generate::{Arm, GenerateOptions, GeneratedRow, OnToken, RowKey};
+pub use arm::{Arm, GenerateOptions, GeneratedRow, OnToken, RowKey};
 pub use rng::{Rng, torch_exponentials};
 pub use sampler::{Chance, Sampling};
