@@ -159,6 +159,26 @@ const SESSIONS: &[&[&str]] = &[
         "m",
     ],
     &["let x = 3; // a note\nx.nonsense() // another\n", "x"],
+    &[
+        "let a = []; a.push(5); [1].map(|x| nonsense(x)); a.push(6);",
+        "a",
+    ],
+    &[
+        "let a = []; [1, 2].map(|x| { a.push(x); if x == 2 { throw x } }); a.push(6);",
+        "a",
+    ],
+    &[
+        "fn f(x) { x.nonsense() } let a = []; a.push(5); f(a.len()); a.push(6);",
+        "a",
+    ],
+    // Values that are functions, and closures over what is made again.
+    &["|x| x + 1;", "_.call(2)", "Fn(\"print\")"],
+    &["let x = 1; let f = || x; let x = 2; f.call() + x"],
+    &["3", "let f = || _;", "4", "f.call() + _"],
+    &[
+        "fn twice(f, x) { f.call(f.call(x)) }",
+        "twice(|x| x * 3, 2)",
+    ],
     // Errors that are caught.
     &["try { throw \"a\" } catch (e) { print(e) }"],
     &["try { x_vector(#{}) } catch (e) { print(e) }"],
@@ -282,7 +302,7 @@ const REFUSED: &[(&[&str], &str)] = &[
         "repl[3]: `f` is defined again, and the function in `all` may call it",
     ),
     (
-        &["fn f() { 1 }", "|| f()", "fn f() { 2 }", "_.call()"],
+        &["fn f() { 1 }", "|| f();", "fn f() { 2 }", "_.call()"],
         "repl[3]: `f` is defined again, and the function in `_` may call it",
     ),
     (
@@ -305,12 +325,16 @@ const REFUSED: &[(&[&str], &str)] = &[
         "repl[3]: `len` is defined again, and which calls mean",
     ),
     (
+        &["|x| x + 1"],
+        "repl[1]: it shows the place of an error or the name of a closure",
+    ),
+    (
         &["try { nonsense() } catch (e) { print(e) }"],
-        "repl[1]: it shows where in the session",
+        "repl[1]: it shows the place of an error",
     ),
     (
         &["let kept; try { 1 / 0 } catch (e) { kept = e }", "kept"],
-        "repl[2]: it shows where in the session",
+        "repl[2]: it shows the place of an error",
     ),
     (
         &["try { 1 / 0 } catch (e) { print(e.line) }"],
@@ -386,4 +410,57 @@ fn a_loaded_script_is_saved_or_refused_by_name() {
     assert_eq!(t.load(&file), "4");
     t.enter("x");
     t.saves(folder.path());
+}
+
+/// Imports serve functions, closures and later inputs alike, whatever they are called.
+#[test]
+fn what_is_imported_is_saved() {
+    let folder = tempfile::tempdir().unwrap();
+    library(folder.path());
+    std::fs::write(
+        folder.path().join("main.rhai"),
+        "import \"deep/lib/w\" as w;\nimport \"deep/lib/w\" as again;\nw::double(1)",
+    )
+    .unwrap();
+    let mut t = Tester::new();
+    assert_eq!(t.load(&folder.path().join("main.rhai")), "2");
+    for (input, shown) in [
+        ("w::answer", "42"),
+        ("[1, 2].map(|x| w::double(x) + again::double(x))", "[4, 8]"),
+        ("fn g(x) { w::double(x) }", ""),
+        ("g(4)", "8"),
+        ("[3].map(|x| g(x))", "[6]"),
+        ("let f = |x| w::double(x);", ""),
+        ("f.call(5)", "10"),
+    ] {
+        assert_eq!(t.enter(input), shown, "{input}");
+    }
+    t.saves(folder.path());
+}
+
+/// A comparison or a generation that is interrupted has printed nothing, and is left out.
+#[test]
+fn an_interrupted_generation_is_left_out() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut t = Tester::new();
+    t.enter("let m = load_model(\"demo\");");
+    for input in [
+        "print_n_comparisons(#{ model: m, prompt: \"I think\", num_comparisons: 5000, tokens_to_generate: 100, stop_at_eos: false })",
+        "let text = m.generate(\"I think\", #{ max_new_tokens: 120, num_return_sequences: 5000, stop_at_eos: false });",
+    ] {
+        let cancel = t.state.session().cancel.clone();
+        let raised = std::thread::spawn(move || {
+            std::thread::sleep(std::time::Duration::from_millis(300));
+            cancel.raise();
+        });
+        let out = t.enter(input);
+        raised.join().unwrap();
+        assert!(
+            out == "Cancelled" || out.contains("num_return_sequences"),
+            "{out}"
+        );
+    }
+    assert_eq!(t.enter("m.n_layers"), "5");
+    let script = t.saves(folder.path());
+    assert!(!script.contains("I think"), "{script}");
 }
