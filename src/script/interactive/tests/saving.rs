@@ -116,6 +116,15 @@ const SESSIONS: &[&[&str]] = &[
         "g.call()",
     ],
     &["is_def_fn(\"f\", 0)", "fn g() { 1 }", "is_def_fn(\"g\", 0)"],
+    &[
+        "fn f(x) { x }",
+        "f(1)",
+        "fn f() { 2 }",
+        "f(f())",
+        "fn f(x, y,) { x + y }",
+        "f(1, [2, 3][0],)",
+    ],
+    &["[1].len()", "fn len(a) { 99 }", "len([1])", "[1].len()"],
     // Returns that end a function or a closure, or an input at its end.
     &["fn f(x) { if x { return 1 } 2 }", "f(true)", "f(false)"],
     &[
@@ -275,8 +284,12 @@ const REFUSED: &[(&[&str], &str)] = &[
         "repl[1]:1:10: `exit`",
     ),
     (
-        &["[1].len()", "fn len(a) { 99 }", "len([1])"],
-        "repl[1]:1:5: `len` is called before repl[2] defines it",
+        &["len([1])", "fn len(a) { 99 }", "len([1])"],
+        "repl[1]:1:1: `len` is called before repl[2] defines it",
+    ),
+    (
+        &["fn f(a) { a + f() }", "print(f()); throw 1", "fn f() { 1 }"],
+        "repl[1]:1:15: `f` is called before repl[3] defines it",
     ),
     (
         &["is_def_fn(\"f\", 0)", "fn f() { 1 }"],
@@ -463,4 +476,71 @@ fn an_interrupted_generation_is_left_out() {
     assert_eq!(t.enter("m.n_layers"), "5");
     let script = t.saves(folder.path());
     assert!(!script.contains("I think"), "{script}");
+}
+
+/// Inputs that get into each other's way.
+const INPUTS: &[&str] = &[
+    "let x = 1;",
+    "let x = [1, 2];",
+    "x",
+    "x += 1;",
+    "x.push(3);",
+    "fn f() { 1 }",
+    "fn f() { 2 }",
+    "fn f(a) { a + f() }",
+    "fn g() { f() * 10 }",
+    "f()",
+    "f(5)",
+    "g()",
+    "[1, 2].map(|a| f(a))",
+    "let h = || f();",
+    "let h = |a| { x = a; a };",
+    "h.call()",
+    "h.call(4)",
+    "_",
+    "_ + 1",
+    "let y = _;",
+    "y",
+    "nonsense(); let y = 3;",
+    "let y = 4; nonsense();",
+    "for i in 0..4 { x += i; if i == 2 { throw i } }",
+    "print(f()); throw \"no\"; print(2);",
+    "{ print(7); f().nonsense() }",
+    "fn loud(a) { print(a); throw a }",
+    "loud(8)",
+    "try { loud(9) } catch (e) { print(e) }",
+    "if true { return 6 } print(1)",
+    "return 5; print(2);",
+    "fn len(a) { 99 }",
+    "[1].len()",
+    "len([1])",
+    "let last_value = 3;",
+    "Fn(\"f\").call()",
+    "let p = Fn(\"g\");",
+    "p.call()",
+    "switch 3 { 3 => f(), _ => 0 }",
+    "`${_} and ${f()}`",
+    "const c = 4;",
+    "c",
+];
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig {
+        cases: 300,
+        failure_persistence: None,
+        ..Default::default()
+    })]
+
+    /// Whatever is typed: its script prints the same, or saving it is refused.
+    #[test]
+    fn what_is_saved_does_the_same(inputs in proptest::collection::vec(0..INPUTS.len(), 1..12)) {
+        let mut t = Tester::new();
+        for input in inputs {
+            t.enter(INPUTS[input]);
+        }
+        let folder = tempfile::tempdir().unwrap();
+        if t.state.script(folder.path()).is_ok() {
+            t.saves(folder.path());
+        }
+    }
 }
