@@ -22,11 +22,6 @@
 pub mod analysis;
 pub mod cancel;
 pub mod cli;
-#[allow(
-    missing_docs,
-    unreachable_pub,
-    reason = "until the catalogue is merged"
-)]
 pub mod error;
 pub mod files;
 mod kernels;
