@@ -1,6 +1,6 @@
-//! The one error type of avec, and all the prose that errors are told in.
+//! avec's one error type, and the wording of its messages.
 //!
-//! Low code returns a kind with its data and no place. Callers add what they know with
+//! Low-level code returns a kind with its data and no location. Callers add what they know with
 //! [`Error::context`] and say what to do with [`Error::hint`]; the script layer adds file, line and
 //! caret. Nothing here prints.
 
@@ -9,9 +9,18 @@ use std::path::PathBuf;
 
 use crate::suggest::nearest;
 
+/// A result whose error is avec's own.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// What went wrong, the steps it went wrong in, and what the reader can do about it.
+/// What went wrong, during which steps, and what the reader can do about it.
+///
+/// ```
+/// use avec::error::{Error, ErrorKind};
+///
+/// let error = Error::new(ErrorKind::EmptyPromptBatch).context("generating").hint("add a prompt");
+/// assert_eq!(error.to_string(), "generating: the prompt batch is empty");
+/// assert_eq!(error.hints().last().unwrap(), "add a prompt");
+/// ```
 #[derive(Debug, Clone)]
 pub struct Error {
     kind: Box<ErrorKind>,
@@ -19,159 +28,238 @@ pub struct Error {
     hints: Vec<String>,
 }
 
-/// Every way in which avec can fail, with the data that its message is made of.
+/// Every way avec can fail, with the data for its message.
 #[derive(Debug, Clone)]
 pub enum ErrorKind {
     // --- names and values ---
-    /// A name that is not among the known ones; `what` is the noun, e.g. "model" or "hook point".
+    /// An unknown name.
     UnknownName {
+        /// The noun: "model", "hook point".
         what: &'static str,
+        /// The name as it was written.
         name: String,
+        /// The names that exist.
         known: Vec<String>,
     },
-    /// A value outside of what is allowed; `rule` reads "must be …".
+    /// A value outside its allowed range.
     InvalidValue {
+        /// The option or argument.
         name: String,
+        /// Its value, as text.
         value: String,
+        /// What the value must be: "must be 1 or more".
         rule: String,
     },
     /// A value of the wrong type.
     WrongType {
+        /// The option or argument.
         name: String,
+        /// The type it must have, with its article.
         expected: String,
+        /// The type it has, with its article.
         found: String,
     },
-    /// Two tensors, or a tensor and an index, that do not fit each other.
+    /// Two tensors, or a tensor and an index, that don't fit together.
     Shape {
+        /// The whole message.
         message: String,
     },
 
     // --- prompts and additions ---
+    /// A layer that the model doesn't have.
     LayerOutOfRange {
+        /// The layer, counted from 0.
         layer: usize,
+        /// The model's number of layers.
         n_layers: usize,
     },
-    /// A hook point that models of a family don't have.
+    /// A hook point that models of this family don't have.
     NoSuchHook {
+        /// The hook point's full name.
         name: String,
+        /// The family's name: "GPT-NeoX".
         family: &'static str,
     },
     /// An addition needs exactly one of prompt and tokens.
     PromptXorTokens {
+        /// Whether both are there, or neither.
         both: bool,
     },
+    /// A vector that covers more positions than the prompt has.
     VectorLongerThanPrompt {
+        /// Where it was to be added.
         act_name: String,
+        /// The text of each of its tokens.
         vector: Vec<String>,
+        /// The text of each of the prompt's tokens.
         prompt: Vec<String>,
     },
+    /// A token id outside the vocabulary.
     TokenOutOfRange {
+        /// The id.
         id: i64,
+        /// The size of the vocabulary.
         d_vocab: usize,
     },
+    /// A text that is not exactly one token.
     NotOneToken {
+        /// The text.
         text: String,
+        /// The text of each of its tokens.
         tokens: Vec<String>,
     },
+    /// A prompt longer than the model's context.
     PromptTooLong {
+        /// The prompt's tokens.
         tokens: usize,
+        /// The most that the context holds.
         n_ctx: usize,
     },
+    /// A prompt that fits but leaves too little room for the new tokens.
     ContextExceeded {
+        /// The prompt's tokens.
         prompt: usize,
+        /// The number of tokens to generate.
         new: usize,
+        /// The most that the context holds.
         n_ctx: usize,
     },
+    /// A call without prompts.
     EmptyPromptBatch,
     /// Logits that no token can be drawn from.
     NotFinite,
-    /// A size that can't fit, refused before anything is allocated. Sizes in bytes.
+    /// Something that can't fit into memory, refused before anything is allocated.
     TooLarge {
+        /// What needs the memory.
         what: String,
+        /// Bytes needed.
         needed: u64,
+        /// Bytes that may be used.
         available: u64,
     },
 
     // --- model files ---
+    /// A model name that leads nowhere.
     ModelNotFound {
+        /// The name.
         id: String,
+        /// The short names that exist.
         known: Vec<String>,
     },
-    /// A file that should be part of a model and is not there.
+    /// A file missing from a model.
     MissingFile {
+        /// The folder or repository.
         place: String,
+        /// The file's name.
         file: String,
     },
-    /// The hub says that this model needs a token, or that the token has no access.
+    /// The hub wants a token for this model, or the token has no access to it.
     NoAccess {
+        /// The model's name.
         id: String,
+        /// Whether a token was sent.
         has_token: bool,
     },
+    /// A model that would have to be downloaded in a run without network.
     Offline {
+        /// The model's name.
         id: String,
     },
+    /// A download that failed.
     Download {
+        /// The file or model.
         what: String,
+        /// Why.
         reason: String,
     },
-    /// A file that is there but can't be understood; `what` is its role, e.g. "weights".
+    /// A file that exists but can't be understood.
     BadFile {
+        /// The file's role: "weights".
         what: &'static str,
+        /// Where it is.
         path: String,
+        /// What is wrong with it.
         reason: String,
     },
+    /// A checkpoint of a family that avec doesn't know.
     UnsupportedArchitecture {
+        /// Its `model_type`.
         found: String,
         /// The families that avec knows.
         known: Vec<String>,
+        /// The configuration file.
         path: String,
     },
+    /// Weights without a tensor that the family needs.
     MissingTensor {
+        /// The tensor's name.
         name: String,
+        /// The weights file.
         path: String,
     },
+    /// A tensor whose shape isn't the one the configuration implies.
     TensorShape {
+        /// The tensor's name.
         name: String,
+        /// The shape in the file.
         found: Vec<usize>,
+        /// The shape that the configuration implies.
         expected: Vec<usize>,
+        /// The weights file.
         path: String,
     },
-    /// The weights have another number of layers than the configuration says.
+    /// The weights have a different number of layers than the configuration.
     LayersDiffer {
+        /// The number in the configuration.
         n_layer: usize,
+        /// The configuration file.
         config: String,
+        /// The number in the weights.
         found: usize,
+        /// The weights file.
         weights: String,
     },
+    /// A device that can't be used.
     Device {
+        /// The device's name.
         name: String,
+        /// Why.
         reason: String,
     },
 
     // --- the run ---
+    /// The operating system refused a file.
     Io {
+        /// The verb: "read".
         action: &'static str,
+        /// The file.
         path: PathBuf,
+        /// The system's reason.
         reason: String,
     },
-    /// Something the run may not do; `how` says what would permit it.
+    /// Something that the run's permissions rule out.
     NotPermitted {
+        /// The verb and its object: "write out.txt".
         action: String,
+        /// What would permit it.
         how: String,
     },
-    /// Stopped by the user. Never caught by a script.
+    /// The user stopped the run. Scripts can't catch this.
     Cancelled,
-    /// The tensor library refused; a bug of avec if a user ever sees it.
+    /// candle reported an error. If a user ever sees it, avec has a bug.
     Tensor {
+        /// candle's message.
         message: String,
     },
-    /// A message made elsewhere, already whole.
+    /// A message composed elsewhere.
     Other {
+        /// The whole message.
         message: String,
     },
 }
 
 impl Error {
+    /// An error without context or hints.
     pub fn new(kind: ErrorKind) -> Self {
         Self {
             kind: Box::new(kind),
@@ -180,17 +268,18 @@ impl Error {
         }
     }
 
+    /// An error with a message of its own.
     pub fn other(message: impl Into<String>) -> Self {
         Self::new(ErrorKind::Other {
             message: message.into(),
         })
     }
 
-    /// The operating system refused a file; `action` reads "read" or the like.
+    /// A file that the operating system refused; `action` is a verb, such as "read".
     pub fn io(action: &'static str, path: impl Into<PathBuf>, error: &std::io::Error) -> Self {
         use std::io::ErrorKind as Io;
         let path = path.into();
-        // "Permission denied (os error 13)": the number tells nobody anything.
+        // "Permission denied (os error 13)": the number helps nobody.
         let reason = error.to_string();
         let reason = reason.split(" (os error").next().unwrap_or(&reason);
         let hint = match error.kind() {
@@ -207,6 +296,7 @@ impl Error {
         .hint(hint)
     }
 
+    /// A value out of range; `rule` reads "must be …".
     pub fn invalid(
         name: impl Into<String>,
         value: impl fmt::Display,
@@ -219,29 +309,31 @@ impl Error {
         })
     }
 
-    /// Adds a step that was being done: the outermost is told first.
+    /// Adds the step that failed. Outer steps are added later and come first in the message.
     #[must_use]
     pub fn context(mut self, step: impl Into<String>) -> Self {
         self.context.push(step.into());
         self
     }
 
-    /// Adds a line that says what to do.
+    /// Adds a hint: a line that says what to do.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hints.push(hint.into());
         self
     }
 
+    /// The kind of failure, with its data.
     pub fn kind(&self) -> &ErrorKind {
         &self.kind
     }
 
+    /// Whether the user stopped the run.
     pub fn is_cancelled(&self) -> bool {
         matches!(*self.kind, ErrorKind::Cancelled)
     }
 
-    /// The message with its steps, on one or more lines, without hints.
+    /// The message with its steps, on one or more lines, without the hints.
     pub fn message(&self) -> String {
         let mut text = String::new();
         for step in self.context.iter().rev() {
@@ -252,7 +344,7 @@ impl Error {
         text
     }
 
-    /// What to do, one line each: those of the kind first, then those that callers added.
+    /// The hints, one line each: the kind's own, then those that callers added.
     pub fn hints(&self) -> Vec<String> {
         let mut hints = self.kind.hints();
         hints.extend(self.hints.iter().cloned());
@@ -260,7 +352,7 @@ impl Error {
     }
 }
 
-/// The message alone; hints are separate lines, from [`Error::hints`].
+/// The message alone; for the hints see [`Error::hints`].
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.message())
@@ -415,7 +507,7 @@ impl fmt::Display for ErrorKind {
 }
 
 impl ErrorKind {
-    /// What can be done about it, as far as the kind alone tells.
+    /// Hints that follow from the kind alone.
     fn hints(&self) -> Vec<String> {
         match self {
             Self::UnknownName { name, known, .. } => match nearest(name, known) {
@@ -494,7 +586,7 @@ pub fn count(n: usize, noun: &str) -> String {
     format!("{n} {noun}{}", if n == 1 { "" } else { "s" })
 }
 
-/// A size for people: "512 B", "1.5 MB", "6.2 GB" (powers of 1000).
+/// A size to read: "512 B", "1.5 MB", "6.2 GB" (powers of 1000).
 pub fn bytes(n: u64) -> String {
     const UNITS: [&str; 5] = ["B", "kB", "MB", "GB", "TB"];
     let mut value = n as f64;
@@ -510,7 +602,7 @@ pub fn bytes(n: u64) -> String {
     }
 }
 
-/// What is wrong with a text that should be JSON, in plain words.
+/// Why a text isn't valid JSON.
 pub fn not_json(error: &serde_json::Error) -> String {
     if error.is_eof() {
         return "it isn't whole: the JSON ends in the middle of something".into();
@@ -522,7 +614,7 @@ pub fn not_json(error: &serde_json::Error) -> String {
     )
 }
 
-/// What a piece of JSON is, in plain words.
+/// The kind of a JSON value, with its article.
 pub fn json_kind(value: &serde_json::Value) -> &'static str {
     match value {
         serde_json::Value::Null => "null",
@@ -544,7 +636,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn context_is_told_from_the_outside_in() {
+    fn outer_context_comes_first() {
         let error = Error::new(ErrorKind::EmptyPromptBatch)
             .context("generating")
             .context("running the sweep");
@@ -555,13 +647,13 @@ mod tests {
     }
 
     #[test]
-    fn refusals_of_the_system_say_what_to_do() {
-        let told = |kind: std::io::ErrorKind| {
+    fn refused_files_have_hints() {
+        let refused = |kind: std::io::ErrorKind| {
             let error = Error::io("read", "a/b", &std::io::Error::from(kind));
             (error.message(), error.hints())
         };
         assert_eq!(
-            told(std::io::ErrorKind::PermissionDenied),
+            refused(std::io::ErrorKind::PermissionDenied),
             (
                 "can't read a/b: permission denied".into(),
                 vec!["check the permissions of the file and of its folders".into()]
@@ -570,13 +662,13 @@ mod tests {
         let numbered = Error::io("read", "a", &std::io::Error::from_raw_os_error(13));
         assert!(!numbered.message().contains("os error"), "{numbered}");
         assert_eq!(
-            told(std::io::ErrorKind::NotFound).1,
+            refused(std::io::ErrorKind::NotFound).1,
             ["check the path".to_owned()]
         );
     }
 
     #[test]
-    fn sizes_read_well() {
+    fn sizes_have_units() {
         assert_eq!(bytes(512), "512 B");
         assert_eq!(bytes(1_500_000), "1.5 MB");
         assert_eq!(bytes(999_960_000), "1.0 GB");

@@ -1,23 +1,25 @@
-//! What a run may read, write and download. Pure data: whoever does the input or output asks here
-//! first.
+//! What a run may read, write and download. Pure data: code checks here before input and output.
 
 use std::path::{Path, PathBuf};
 
 use crate::error::{ErrorKind, Result};
 
-/// A script from a stranger is safe to run: it reads only its own folder and model files, and
-/// writes nothing, unless the person who runs it says otherwise.
+/// A run's permissions. A stranger's script is safe to run: unless the user says otherwise, it
+/// reads only its own folder and model files, and writes nothing.
 #[derive(Debug, Clone, Default)]
 pub struct Permissions {
-    /// No network at all: models come from the cache, from folders, or are the demo.
+    /// No network: models come from the cache or a folder, or are the demo.
     pub offline: bool,
     /// Folders below which scripts may write files; none by default.
     pub write: Vec<PathBuf>,
 }
 
 impl Permissions {
-    /// May a script write to `path`? The path is compared as given, with `..` refused, so that a
-    /// link or a dotted path can't lead outside.
+    /// Checks that a script may write to `path`. The path is compared as given and `..` is refused,
+    /// so that a dotted path can't lead outside.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotPermitted`] outside the folders in `write`.
     pub fn check_write(&self, path: &Path) -> Result<()> {
         let dotted = path
             .components()

@@ -1,4 +1,4 @@
-//! The order of the modules: each imports only from those before it.
+//! The order of the modules: each imports only from the ones before it.
 
 mod support;
 
@@ -65,9 +65,9 @@ fn modules_import_only_from_below() {
     }
 }
 
-/// Every file opens with what lives in it.
+/// Every file opens with a doc comment.
 #[test]
-fn every_file_opens_in_plain_words() {
+fn every_file_opens_with_a_doc_comment() {
     let mut files = Vec::new();
     for folder in ["src", "tests", "examples", "benches"] {
         collect(&support::repository().join(folder), &mut files);

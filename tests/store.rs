@@ -1,4 +1,4 @@
-//! Finding models: folders, and a hub on the loopback with everything that can go wrong there.
+//! Finding models: in folders, and on a loopback hub with everything that can go wrong there.
 
 mod support;
 

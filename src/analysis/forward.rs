@@ -12,13 +12,13 @@ use crate::steering::{ActivationAddition, Injection, Steering};
 /// Whether vectors may overlap the text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum InjectionMode {
-    /// Vectors are added over the text's own positions.
+    /// Adds vectors over the text's own positions.
     #[default]
     Overlay,
-    /// Spaces are put in after BOS, one fewer than the longest vector is long, so that vectors and
-    /// text don't overlap.
+    /// Inserts spaces after BOS, one fewer than the length of the longest vector, so that vectors
+    /// and text don't overlap.
     Pad,
-    /// The same, and the spaces' positions are cut out of the result again.
+    /// Like `Pad`, and removes the positions of the spaces from the result.
     PadRemove,
 }
 
@@ -41,6 +41,9 @@ impl FromStr for InjectionMode {
 }
 
 /// Logits `[1, pos, d_vocab]` of a text under additions. `tokens` start with BOS.
+///
+/// # Errors
+/// If a vector is longer than the text, or as for [`HookedTransformer::logits`].
 pub fn forward_with_activation_additions(
     run: &RunContext,
     model: &HookedTransformer,

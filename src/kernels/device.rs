@@ -1,4 +1,4 @@
-//! Where a model computes, and in which number type.
+//! The devices a model can compute on, and the number types of weights.
 
 use std::fmt;
 use std::str::FromStr;
@@ -7,18 +7,25 @@ use candle_core::{DType, Device};
 
 use crate::error::{Error, ErrorKind, Result};
 
-/// A device as it is asked for; opening it may fail.
+/// The device to compute on. Opening it may fail.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum DeviceChoice {
+    /// The CPU.
     #[default]
     Cpu,
+    /// The CUDA device with this number.
     Cuda(usize),
+    /// Apple's GPU.
     Metal,
     /// The first of CUDA, Metal and CPU that this build and machine have.
     Auto,
 }
 
 impl DeviceChoice {
+    /// Opens the device.
+    ///
+    /// # Errors
+    /// If this build or machine doesn't have it.
     pub fn open(self) -> Result<Device> {
         match self {
             Self::Cpu => Ok(Device::Cpu),
@@ -98,7 +105,10 @@ impl FromStr for DeviceChoice {
     }
 }
 
-/// The number type of weights and activations: "f32", "f16" or "bf16".
+/// Parses a number type of weights: "f32", "f16" or "bf16".
+///
+/// # Errors
+/// For any other text.
 pub fn parse_dtype(text: &str) -> Result<DType> {
     match text {
         "f32" => Ok(DType::F32),
@@ -113,7 +123,7 @@ pub fn parse_dtype(text: &str) -> Result<DType> {
     }
 }
 
-/// A device's name as scripts write it.
+/// A device's name, as scripts write it.
 pub fn device_name(device: &Device) -> String {
     match device.location() {
         candle_core::DeviceLocation::Cpu => "cpu".into(),

@@ -1,16 +1,19 @@
-//! Colours and weights of text, or none of them.
+//! Colours and weights of text, or plain text.
 
 use std::io::IsTerminal;
 use std::str::FromStr;
 
 use crate::error::{Error, ErrorKind, Result};
 
-/// When to use colour: `auto` asks the stream and the environment.
+/// When to use colour.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum ColorChoice {
+    /// If the stream and the environment call for it.
     #[default]
     Auto,
+    /// On every stream.
     Always,
+    /// On none.
     Never,
 }
 
@@ -33,8 +36,8 @@ impl FromStr for ColorChoice {
 }
 
 impl ColorChoice {
-    /// The painter for a stream. `auto` paints on terminals, unless `NO_COLOR` is set or the
-    /// terminal is dumb; `CLICOLOR_FORCE` paints everywhere.
+    /// The painter for a stream. `auto` uses colour on terminals, unless `NO_COLOR` is set or the
+    /// terminal is dumb; `CLICOLOR_FORCE` forces it everywhere.
     pub fn painter(self, stream: &impl IsTerminal) -> Painter {
         let set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
         let on = match self {
@@ -57,46 +60,57 @@ pub struct Painter {
 }
 
 impl Painter {
+    /// A painter that leaves text plain.
     pub const fn plain() -> Self {
         Self { on: false }
     }
 
+    /// A painter that uses escape codes.
     pub const fn colored() -> Self {
         Self { on: true }
     }
 
+    /// Whether it uses escape codes.
     pub fn is_on(self) -> bool {
         self.on
     }
 
+    /// Bold text.
     pub fn bold(self, text: &str) -> String {
         self.paint("1", text)
     }
 
+    /// Dim text.
     pub fn dim(self, text: &str) -> String {
         self.paint("2", text)
     }
 
+    /// Bold red text.
     pub fn red(self, text: &str) -> String {
         self.paint("1;31", text)
     }
 
+    /// Green text.
     pub fn green(self, text: &str) -> String {
         self.paint("32", text)
     }
 
+    /// Yellow text.
     pub fn yellow(self, text: &str) -> String {
         self.paint("33", text)
     }
 
+    /// Magenta text.
     pub fn magenta(self, text: &str) -> String {
         self.paint("35", text)
     }
 
+    /// Cyan text.
     pub fn cyan(self, text: &str) -> String {
         self.paint("36", text)
     }
 
+    /// Bold blue text.
     pub fn blue(self, text: &str) -> String {
         self.paint("1;34", text)
     }

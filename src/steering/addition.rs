@@ -1,32 +1,48 @@
-//! One activation addition: a prompt's activations times a coefficient, to be added somewhere.
+//! Activation additions: a prompt's activations times a coefficient, to be added somewhere.
 
 use std::fmt;
 
 use crate::error::{ErrorKind, Result};
 use crate::model::{HookName, HookedTransformer};
 
-/// What is added: the clean model's activations at `act_name` on a text, times `coeff`.
+/// An activation addition: the clean model's activations at `act_name` on a text, times `coeff`.
 ///
-/// Two additions are equal when all three are equal; one made from a prompt never equals one made
-/// from tokens, even of the same text.
+/// Two additions are equal if all three fields are. One made from a prompt never equals one made
+/// from tokens, even of the same text. Source: Turner et al. 2023, "Activation Addition: Steering
+/// Language Models Without Optimization".
+///
+/// ```
+/// use avec::prelude::*;
+///
+/// let love = ActivationAddition::new(Some("Love".into()), None, 5.0, HookName::resid_pre(6))?;
+/// let text = r#"ActivationAddition(#{ prompt: "Love", coeff: 5, act_name: "blocks.6.hook_resid_pre" })"#;
+/// assert_eq!(love.to_string(), text);
+/// # Ok::<(), avec::error::Error>(())
+/// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct ActivationAddition {
+    /// The text whose activations are added.
     pub source: SteeringSource,
+    /// The factor of the activations.
     pub coeff: f64,
+    /// The hook point where activations are taken and added; `[batch, pos, d_model]`.
     pub act_name: HookName,
 }
 
-/// The text whose activations are taken.
+/// The text whose activations are added.
 #[derive(Debug, Clone, PartialEq)]
 pub enum SteeringSource {
-    /// Tokenized with BOS in front when it is used.
+    /// A prompt, tokenized with BOS in front when it is used.
     Prompt(String),
-    /// Used as they are.
+    /// Token ids, used as they are.
     Tokens(Vec<u32>),
 }
 
 impl ActivationAddition {
-    /// An addition from exactly one of a prompt and tokens.
+    /// An addition made from either a prompt or tokens.
+    ///
+    /// # Errors
+    /// If both are given, or neither.
     pub fn new(
         prompt: Option<String>,
         tokens: Option<Vec<u32>>,
@@ -50,7 +66,10 @@ impl ActivationAddition {
         })
     }
 
-    /// The tokens that the activations are taken on.
+    /// The tokens on which the activations are computed.
+    ///
+    /// # Errors
+    /// If the prompt can't be tokenized.
     pub fn tokens(&self, model: &HookedTransformer) -> Result<Vec<u32>> {
         match &self.source {
             SteeringSource::Prompt(prompt) => model.to_tokens(prompt),
@@ -60,12 +79,12 @@ impl ActivationAddition {
 }
 
 /// The hook points at which additions do not cancel at BOS, with the sum of their coefficients to
-/// six digits. What rounding leaves of coefficients that cancel, as 0.1 + 0.2 - 0.3, counts as 0.
+/// six digits. Rounding errors of coefficients that cancel, as in 0.1 + 0.2 - 0.3, count as 0.
 ///
-/// Every prompt starts with BOS, whose activation is the same for all of them and very large. An
-/// x-vector takes away what it adds there; a lone addition moves the model's first position far out.
+/// Every prompt starts with BOS, whose activation is very large and the same for all prompts. An
+/// x-vector cancels there; a single addition moves the model's first position far out.
 pub fn uncancelled_at_bos(additions: &[ActivationAddition]) -> Vec<(HookName, f64)> {
-    // Hook point, sum, and the largest coefficient.
+    // Hook point, sum of coefficients, largest coefficient.
     let mut sums: Vec<(HookName, f64, f64)> = Vec::new();
     for ActivationAddition {
         act_name, coeff, ..
@@ -85,7 +104,7 @@ pub fn uncancelled_at_bos(additions: &[ActivationAddition]) -> Vec<(HookName, f6
         .collect()
 }
 
-/// A text as a script writes it, in quotes.
+/// A text as a string literal of a script.
 pub fn string_literal(text: &str) -> String {
     let mut out = String::from('"');
     for c in text.chars() {
@@ -102,7 +121,7 @@ pub fn string_literal(text: &str) -> String {
     out + "\""
 }
 
-/// As a script would write it.
+/// Displays as a script would write it.
 impl fmt::Display for ActivationAddition {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("ActivationAddition(#{ ")?;
@@ -136,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn coefficients_that_only_rounding_keeps_apart_cancel() {
+    fn coefficients_cancel_up_to_rounding() {
         assert_eq!(sums(&[0.1, 0.2, -0.3]), [0.0; 0]);
         assert_eq!(sums(&[1e6, 0.1, 0.2, -1e6, -0.3]), [0.0; 0]);
         assert_eq!(sums(&[0.0, 0.0]), [0.0; 0]);
@@ -145,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn sums_are_short() {
+    fn sums_are_rounded() {
         assert_eq!(sums(&[0.1, 0.2]), [0.3]);
         assert_eq!(sums(&[5.0]), [5.0]);
     }

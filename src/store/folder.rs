@@ -39,13 +39,13 @@ pub fn files(id: &str) -> Result<ModelFiles> {
     })
 }
 
-/// Whether nothing is there, as opposed to something that can't be looked at.
+/// Whether nothing is there, as opposed to something that can't be accessed.
 fn is_absent(error: &std::io::Error) -> bool {
     use std::io::ErrorKind::{NotADirectory, NotFound};
     matches!(error.kind(), NotFound | NotADirectory)
 }
 
-/// A file's path if it is there; an error if something is in its place or may not be seen.
+/// A file's path if it exists; an error if it is a folder or can't be accessed.
 fn present(path: &Path, is_folder: std::io::Result<bool>) -> Result<Option<PathBuf>> {
     match is_folder {
         Ok(false) => Ok(Some(path.to_owned())),
@@ -59,7 +59,7 @@ fn present(path: &Path, is_folder: std::io::Result<bool>) -> Result<Option<PathB
     }
 }
 
-/// Puts a model together from whatever `find` finds; `place` is for messages.
+/// Assembles a model from the files that `find` finds; `place` is for messages.
 pub fn from_files(
     name: &str,
     place: &str,
@@ -151,7 +151,7 @@ pub fn shards(index: &Path) -> Result<Vec<String>> {
     shards.sort();
     shards.dedup();
     for shard in &shards {
-        // A shard is a plain name: nothing outside of the folder may be named.
+        // A shard is a plain file name: an index must not lead outside the folder.
         let mut parts = Path::new(shard).components();
         if !matches!(
             (parts.next(), parts.next()),
@@ -179,7 +179,7 @@ mod tests {
     use std::io;
 
     #[test]
-    fn what_may_not_be_seen_is_not_called_missing() {
+    fn inaccessible_files_are_not_called_missing() {
         let path = Path::new("m/config.json");
         let refused = |kind: io::ErrorKind| present(path, Err(kind.into()));
         assert_eq!(refused(io::ErrorKind::NotFound).unwrap(), None);

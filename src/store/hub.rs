@@ -73,7 +73,7 @@ struct Hub<'o> {
     options: &'o StoreOptions,
 }
 
-/// What the hub tells of a repository.
+/// The hub's description of a repository.
 #[derive(Deserialize)]
 struct Info {
     #[serde(default)]
@@ -133,7 +133,7 @@ impl<'o> Hub<'o> {
             let index = self.file(INDEX)?;
             wanted.extend(shards(&index)?);
         }
-        // All that is missing is told before gigabytes are fetched.
+        // Report all missing files before fetching gigabytes.
         let available = |name: &str| Ok(has(name).then(|| PathBuf::from(name)));
         if !has(INDEX) {
             from_files(&self.id, &format!("`{}` on the hub", self.id), available)?;
@@ -197,8 +197,8 @@ impl<'o> Hub<'o> {
             Err(error) => return Err(self.download_error(&what, error)),
         };
         let task: Arc<dyn Task> = Arc::from(self.options.progress.start(&what, size, Unit::Bytes));
-        // The client can't be interrupted, so it works on a thread of its own: whoever cancels
-        // goes on at once, and what has arrived is there for the next time.
+        // The client can't be interrupted, so it works on a thread of its own: a cancelled
+        // run continues at once, and the next one resumes the download.
         let (sender, receiver) = channel();
         let (repo, file, watcher) = (
             self.api.repo(self.repository.clone()),
@@ -206,7 +206,7 @@ impl<'o> Hub<'o> {
             Watcher(task),
         );
         std::thread::spawn(move || {
-            // Nobody listens any more after a cancel.
+            // After a cancel, nobody receives this.
             let _ = sender.send(repo.download_with_progress(&file, watcher));
         });
         let downloaded = loop {

@@ -1,5 +1,5 @@
-//! From a model's name to its files: the embedded demo, a folder, or the Hugging Face hub and its
-//! cache. Knows where files are, not what is in them.
+//! The store: from a model's name to its files, which are the embedded demo, in a folder, or on the
+//! Hugging Face hub and in its cache. It knows where files are, not what is in them.
 
 mod demo;
 mod folder;
@@ -17,13 +17,16 @@ use crate::model::ModelFiles;
 use crate::permissions::Permissions;
 use crate::progress::{Progress, silent};
 
-/// How models are looked for.
+/// How to look for a model.
 #[derive(Clone)]
 pub struct StoreOptions {
-    /// A branch, tag or commit on the hub; `org/name@revision` says the same.
+    /// A branch, tag or commit on the hub, like the end of `org/name@revision`.
     pub revision: Option<String>,
+    /// Whether the network may be used.
     pub permissions: Permissions,
+    /// Displays the progress of downloads.
     pub progress: Arc<dyn Progress>,
+    /// Stops downloads.
     pub cancel: Cancel,
 }
 
@@ -38,13 +41,24 @@ impl Default for StoreOptions {
     }
 }
 
-/// Finds a model's files, downloading them if they are not here yet.
+/// Finds a model's files, downloading them if necessary.
 ///
-/// `demo` is part of the program. `./folder`, `../folder`, `/folder` and `~/folder` are folders, and
-/// so is any name of a folder that exists, unless it is an alias. Everything else is an alias
-/// (`gpt2-xl`) or a hub id (`org/name`, `org/name@revision`).
+/// - `demo` is part of the program.
+/// - `./folder`, `../folder`, `/folder` and `~/folder` are folders, and so is the name of any
+///   existing folder that is not an alias.
+/// - Everything else is an alias (`gpt2-xl`) or a hub id (`org/name`, `org/name@revision`).
 ///
-/// A revision belongs to models on the hub: `demo` and folders are refused with one.
+/// # Errors
+/// If there is no such model, if it can't be downloaded, or if a revision is given for the demo or
+/// a folder.
+///
+/// ```
+/// use avec::store::{self, StoreOptions};
+///
+/// let files = store::find("demo", &StoreOptions::default())?;
+/// assert_eq!(files.name, "demo");
+/// # Ok::<(), avec::error::Error>(())
+/// ```
 pub fn find(id: &str, options: &StoreOptions) -> Result<ModelFiles> {
     let no_revision = |what: &str| match &options.revision {
         Some(revision) => Err(Error::other(format!(

@@ -9,11 +9,11 @@ use std::sync::{Arc, Mutex};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Serve {
     Whole,
-    /// Breaks the connection after so many bytes, the first time.
+    /// Breaks the connection after this number of bytes, the first time.
     Cut(usize),
     /// Announces one length and sends another, and closes the connection as if all were well.
     WrongLength,
-    /// Takes its time: one byte, then nothing for long.
+    /// Stalls: sends one byte, then nothing for a long time.
     Stall,
     /// Sends the client to this path of another server.
     Redirect(u16),
@@ -134,7 +134,7 @@ fn answer(stream: TcpStream, state: &Mutex<State>) {
     };
     let (revision, file) = rest;
     let Some(repository) = state.repositories.get_mut(&name) else {
-        // The hub does not tell strangers whether a private repository exists.
+        // The hub hides from strangers whether a private repository exists.
         let status = if auth.is_some() { 404 } else { 401 };
         return plain(&mut stream, status, "RepoNotFound", "not found");
     };

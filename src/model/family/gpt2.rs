@@ -1,4 +1,4 @@
-//! GPT-2: learned positions, LayerNorm, one map for queries, keys and values, weights stored
+//! GPT-2: learned positions, LayerNorm, one map for queries, keys and values, and weights stored as
 //! `[in, out]` (Conv1D).
 
 use super::{Family, MapPart, NormPart, StoredMap, check_heads};
@@ -137,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn other_families_are_refused_by_name() {
+    fn unknown_families_are_named() {
         let error = read(r#"{"model_type": "llama"}"#, "x/config.json").unwrap_err();
         assert_eq!(
             error.to_string(),
@@ -155,8 +155,8 @@ mod tests {
     }
 
     #[test]
-    fn odd_files_are_told_in_plain_words() {
-        let told = |text: &str| {
+    fn errors_of_configurations_are_in_plain_words() {
+        let error = |text: &str| {
             let error = read(text, "c").unwrap_err();
             assert_eq!(
                 error.hints(),
@@ -198,12 +198,12 @@ mod tests {
                 "eos_token_id is 99999, and the vocabulary ends at 50256",
             ),
         ] {
-            assert_eq!(told(&text), expected);
+            assert_eq!(error(&text), expected);
         }
     }
 
     #[test]
-    fn heads_must_share_the_model_equally() {
+    fn heads_must_divide_the_width() {
         let text = GPT2.replace("\"n_head\": 12", "\"n_head\": 7");
         assert_eq!(
             read(&text, "config.json").unwrap_err().to_string(),

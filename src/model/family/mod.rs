@@ -1,6 +1,7 @@
-//! The families of models: one file each says what its `config.json` and its tensors' names mean.
+//! The families of models. Each has one file, which knows what its `config.json` and tensor names
+//! mean.
 //!
-//! A family is added by its file and a line in [`FAMILIES`].
+//! To add a family, add its file and a line in [`FAMILIES`].
 
 mod gpt2;
 mod gpt_neox;
@@ -12,36 +13,36 @@ use super::config_json::ConfigJson;
 use crate::error::{Error, ErrorKind, Result};
 use crate::kernels::Order;
 
-/// What avec knows of one family of checkpoints.
+/// A family of checkpoints.
 pub(crate) trait Family: Send + Sync {
-    /// The name for people: "GPT-2".
+    /// The family's name: "GPT-2".
     fn name(&self) -> &'static str;
 
-    /// Whether `model_type`, or the first of `architectures`, means this family.
+    /// Whether `model_type`, or the first of `architectures`, names this family.
     fn has_type(&self, model_type: &str) -> bool;
 
     /// The architecture that a configuration describes.
     fn arch(&self, config: &ConfigJson) -> Result<Arch>;
 
-    /// What may stand before every tensor's name.
+    /// Prefixes that tensor names may have.
     fn prefixes(&self) -> &'static [&'static str];
 
-    /// What stands before a layer's number, as "h." in "h.7.ln_1.weight".
+    /// The prefix of a layer's index, such as "h." in "h.7.ln_1.weight".
     fn layer_prefix(&self) -> &'static str;
 
     /// The token embedding, `[d_vocab, d_model]`.
     fn token_embedding(&self) -> &'static str;
 
-    /// The positions' embedding `[n_ctx, d_model]`, for learned positions.
+    /// The position embedding `[n_ctx, d_model]`, if positions are learned.
     fn position_embedding(&self) -> Option<&'static str>;
 
     /// The unembedding `[d_vocab, d_model]`, unless it is tied to the token embedding.
     fn unembedding(&self) -> &'static str;
 
-    /// A norm, as `NAME.weight` and `NAME.bias`.
+    /// A norm, stored as `NAME.weight` and `NAME.bias`.
     fn norm(&self, norm: NormPart) -> String;
 
-    /// Where a linear map's weight lies.
+    /// The tensor that holds a linear map's weight.
     fn map(&self, arch: &Arch, map: MapPart, layer: usize) -> StoredMap;
 }
 
@@ -60,7 +61,7 @@ pub(crate) enum MapPart {
     Key,
     Value,
     AttnOut,
-    /// Of a gated MLP only.
+    /// Only in a gated MLP.
     MlpGate,
     MlpIn,
     MlpOut,
@@ -72,9 +73,9 @@ pub(crate) struct StoredMap {
     /// The weight is `NAME.weight`, the bias `NAME.bias`.
     pub(crate) name: String,
     pub(crate) order: Order,
-    /// All outputs of the stored tensor, which may hold other maps too.
+    /// The stored tensor's number of outputs; it may hold other maps too.
     pub(crate) stored: usize,
-    /// Which of them are this map's, in their order.
+    /// The outputs of this map, in order.
     pub(crate) outputs: Vec<Range<usize>>,
     pub(crate) bias: bool,
 }
@@ -93,7 +94,7 @@ impl StoredMap {
 }
 
 impl MapPart {
-    /// Inputs and outputs.
+    /// The numbers of inputs and outputs.
     pub(crate) fn sizes(self, arch: &Arch) -> (usize, usize) {
         let heads = arch.n_heads * arch.d_head;
         match self {
@@ -111,7 +112,7 @@ const FAMILIES: [&dyn Family; 2] = [&gpt2::Gpt2, &gpt_neox::GptNeoX];
 /// The family of a configuration, and its architecture.
 ///
 /// # Errors
-/// If no family knows the model's type, or the configuration is odd.
+/// If no family knows the model's type, or the configuration can't be used.
 pub(crate) fn identify(config: &ConfigJson) -> Result<(&'static dyn Family, Arch)> {
     let model_type = config.model_type()?;
     let known = model_type.as_deref().and_then(|model_type| {
@@ -129,7 +130,7 @@ pub(crate) fn identify(config: &ConfigJson) -> Result<(&'static dyn Family, Arch
     }
 }
 
-/// What all families' configurations have in common is checked once.
+/// The checks that all families share: heads must divide the width.
 fn check_heads(config: &ConfigJson, (name, width): (&str, usize), heads: usize) -> Result<usize> {
     if width % heads != 0 {
         return Err(config.bad(format!(
