@@ -5,7 +5,7 @@
 //!
 //! The modules, from the bottom up. Each imports only from the ones above it in this list:
 //!
-//! - [`error`], [`suggest`], [`cancel`], [`permissions`], [`profile`], [`progress`]: shared by everything
+//! - [`error`], [`suggest`], [`cancel`], [`permissions`], [`files`], [`profile`], [`progress`]: shared by everything
 //! - [`run`]: the circumstances of one run, passed into calls
 //! - [`report`]: tables for reading; knows nothing of models
 //! - `weights`: views of a checkpoint's tensors
@@ -23,6 +23,7 @@ pub mod analysis;
 pub mod cancel;
 pub mod cli;
 pub mod error;
+pub mod files;
 mod kernels;
 pub mod model;
 pub mod permissions;

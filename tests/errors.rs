@@ -1143,8 +1143,8 @@ fn configurations_that_do_not_fit() {
     changed("config.json", |c| replaced(c, "\"model_type\": \"gpt2\"", "\"model_type\": \"llama\"")).fails(
         1,
         &at_load(
-            "loading ./m: ./m/config.json describes a model of type `llama`, not GPT-2",
-            &["avec runs GPT-2 models: gpt2, gpt2-medium, gpt2-large, gpt2-xl, distilgpt2 and checkpoints like them"],
+            "loading ./m: ./m/config.json describes a model of type `llama`, not GPT-2 or GPT-NeoX",
+            &["avec runs GPT-2 models (gpt2, gpt2-medium, gpt2-large, gpt2-xl, distilgpt2) and GPT-NeoX models (Pythia), and checkpoints like them"],
         ),
     );
     changed("config.json", |_| b"{".to_vec()).fails(

@@ -10,6 +10,7 @@ const LAYERS: &[&str] = &[
     "error",
     "cancel",
     "permissions",
+    "files",
     "profile",
     "progress",
     "run",

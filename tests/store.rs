@@ -4,52 +4,18 @@ mod support;
 
 #[path = "support/hub.rs"]
 mod hub;
+#[path = "support/hub_runs.rs"]
+mod hub_runs;
 
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use hub::{Hub, Repository, Serve};
+use hub::{Hub, Serve};
+use hub_runs::{SCRIPT, cached, failure, program, repository, strays};
 use support::{Program, tiny_folder};
 
-/// The tiny model as a repository with `tokenizer.json` and one weights file.
-fn repository() -> Repository {
-    let files = ["config.json", "tokenizer.json", "model.safetensors"]
-        .into_iter()
-        .map(|name| {
-            let contents = std::fs::read(tiny_folder().join(name)).unwrap();
-            (name.to_owned(), contents)
-        });
-    Repository {
-        files: files
-            .chain([("README.md".to_owned(), b"not needed".to_vec())])
-            .collect(),
-        ..Repository::default()
-    }
-}
-
-const SCRIPT: &str = "print(load_model(param(\"model\", \"org/tiny\")).n_layers);";
-
-/// A run that uses this hub.
-fn program(hub: &Hub) -> Program {
-    Program::script(SCRIPT).env("HF_ENDPOINT", &hub.endpoint())
-}
-
-fn failure(message: &str, hints: &[&str]) -> String {
-    let mut text =
-        format!("error: {message}\n --> script.rhai:1:7\n  |\n1 | {SCRIPT}\n  |       ^^^^^^^^^^");
-    for hint in hints {
-        text.push_str(&format!("\n  = help: {hint}"));
-    }
-    text
-}
-
-fn cached(program: &Program, path: &str) -> bool {
-    let folder = program.folder.path().join("hf/hub/models--org--tiny");
-    folder.join(path).exists()
-}
-
 #[test]
-fn a_model_is_downloaded_once_and_only_what_it_needs() {
+fn a_model_is_downloaded_once_without_unneeded_files() {
     let hub = Hub::start([("org/tiny", repository())]);
     let program = program(&hub);
     assert_eq!(program.succeeds(), "3\n");
@@ -59,7 +25,7 @@ fn a_model_is_downloaded_once_and_only_what_it_needs() {
     }
     assert!(!cached(&program, &format!("{snapshot}/README.md")));
     assert!(cached(&program, "refs/main"));
-    // The second time nobody is asked.
+    // The second time, nothing is requested.
     let requests = hub.log().len();
     assert_eq!(program.succeeds(), "3\n");
     assert_eq!(hub.log().len(), requests);
@@ -85,7 +51,7 @@ fn sharded_weights_with_the_older_tokenizer_layout() {
     .into_iter()
     .enumerate()
     {
-        // With the prefix that some checkpoints carry, half the tensors each.
+        // Half of the tensors in each, with the prefix that some checkpoints have.
         let tensors: std::collections::HashMap<String, candle_core::Tensor> = tiny
             .iter()
             .filter(|(name, _)| (name.len() % 2 == 0) == (i == 0))
@@ -109,7 +75,7 @@ fn sharded_weights_with_the_older_tokenizer_layout() {
         repository.files.insert(name.into(), contents);
     }
     let hub = Hub::start([("org/tiny", repository)]);
-    // The same numbers as from the one file.
+    // The same values as from a single file.
     let script = "let m = load_model(\"org/tiny\"); print(m.to_tokens(\"I hate you<|endoftext|>naïve 日本\")); print(m.loss(\"I hate you because\"));";
     let sharded = Program::script(script)
         .env("HF_ENDPOINT", &hub.endpoint())
@@ -214,13 +180,13 @@ fn models_that_need_a_token() {
         ),
     );
     assert_eq!(program(&hub).env("HF_TOKEN", "secret").succeeds(), "3\n");
-    // The token of the file that the hub's own login writes.
+    // The token in the file written by the hub's login.
     let by_file = program(&hub).file("hf/token", "secret\n");
     assert_eq!(by_file.succeeds(), "3\n");
 }
 
 #[test]
-fn files_that_lie_on_another_server() {
+fn files_on_another_server() {
     let storage = Hub::start([("org/tiny", repository())]);
     let mut repository = repository();
     repository
@@ -233,7 +199,7 @@ fn files_that_lie_on_another_server() {
 
 #[test]
 fn a_hub_that_does_not_answer() {
-    // Port 9 is what every test's environment names: nothing listens there.
+    // Port 9 is in every test's environment: nothing listens there.
     let ran = Program::script(SCRIPT).run();
     assert_eq!(ran.status, Some(1));
     let expected = failure(
@@ -286,7 +252,7 @@ fn a_cut_download_is_resumed() {
 }
 
 #[test]
-fn a_wrong_length_is_noticed_and_not_kept() {
+fn files_of_a_wrong_length_are_not_kept() {
     let mut repository = repository();
     repository
         .serve
@@ -324,7 +290,7 @@ fn a_hub_in_trouble() {
     );
 }
 
-/// Ctrl-C ends a download that stands still.
+/// Ctrl-C ends a stalled download.
 #[cfg(unix)]
 #[test]
 fn a_download_can_be_interrupted() {
@@ -364,9 +330,9 @@ fn a_folder_is_a_model() {
     assert!(Path::new(&path).is_dir());
 }
 
-/// Nothing is asked of the network: the environment's hub does not answer.
+/// No requests: the environment's hub does not answer.
 #[test]
-fn revisions_that_make_no_sense() {
+fn invalid_revisions() {
     let at_call = |id: &str, options: &str, message: &str, hint: &str| {
         let script = format!("load_model(\"{id}\"{options});");
         Program::script(&script)
@@ -420,6 +386,130 @@ error: `revision` must be a branch, a tag or a commit, but it is ""
 1 | load_model("gpt2", #{ revision: "" });
   |                                 ^^
   = help: leave it out for the newest state
+"#,
+    );
+}
+
+/// Optional files that change a model's tokens are downloaded too.
+#[test]
+fn side_files_are_downloaded_with_the_model() {
+    let mut repository = repository();
+    repository
+        .files
+        .insert("tokenizer_config.json".into(), b"{}".to_vec());
+    let hub = Hub::start([("org/tiny", repository)]);
+    let program = program(&hub);
+    assert_eq!(program.succeeds(), "3\n");
+    let snapshot = format!("snapshots/{}/tokenizer_config.json", hub::COMMIT);
+    assert!(cached(&program, &snapshot));
+}
+
+/// A cache made by Python, in each of its possible places.
+#[test]
+fn the_cache_is_found_where_python_puts_it() {
+    for (what, folder, reference, variables) in [
+        ("HF_HOME", "hf/hub", hub::COMMIT.to_owned(), vec![]),
+        ("a newline", "hf/hub", format!("{}\n", hub::COMMIT), vec![]),
+        (
+            "HF_HUB_CACHE",
+            "other",
+            hub::COMMIT.to_owned(),
+            vec![
+                ("HF_HUB_CACHE", "~/other"),
+                ("HUGGINGFACE_HUB_CACHE", "/no"),
+            ],
+        ),
+        (
+            "HUGGINGFACE_HUB_CACHE",
+            "other",
+            hub::COMMIT.to_owned(),
+            vec![("HUGGINGFACE_HUB_CACHE", "$HOME/other")],
+        ),
+        (
+            "XDG_CACHE_HOME",
+            "x/huggingface/hub",
+            hub::COMMIT.to_owned(),
+            vec![("HF_HOME", ""), ("XDG_CACHE_HOME", "${HOME}/x")],
+        ),
+    ] {
+        let repository = format!("{folder}/models--org--tiny");
+        let mut program = Program::script(SCRIPT)
+            .arg("--offline")
+            .file(&format!("{repository}/refs/main"), reference);
+        for name in ["config.json", "tokenizer.json", "model.safetensors"] {
+            let path = format!("{repository}/snapshots/{}/{name}", hub::COMMIT);
+            program = program.file(&path, std::fs::read(tiny_folder().join(name)).unwrap());
+        }
+        for (name, value) in variables {
+            program = program.env(name, value);
+        }
+        assert_eq!(program.succeeds(), "3\n", "{what}");
+        // A commit needs no reference.
+        let refs = program.folder.path().join(&repository).join("refs");
+        std::fs::remove_dir_all(refs).unwrap();
+        let program = program
+            .arg("-p")
+            .arg(&format!("model=org/tiny@{}", hub::COMMIT));
+        assert_eq!(program.succeeds(), "3\n", "{what}");
+    }
+}
+
+/// The token is in the file that HF_TOKEN_PATH names.
+#[test]
+fn the_token_s_file_may_be_elsewhere() {
+    let mut repository = repository();
+    repository.token = Some("secret".into());
+    let hub = Hub::start([("org/tiny", repository)]);
+    let program = program(&hub)
+        .file("tokens/mine", "secret\n")
+        .file("hf/token", "another")
+        .env("HF_TOKEN_PATH", "~/tokens/mine");
+    assert_eq!(program.succeeds(), "3\n");
+}
+
+/// A revision named by a script is neither a path nor more than its own part of a URL.
+#[test]
+fn revisions_are_no_paths() {
+    let hub = Hub::start([("org/tiny", repository())]);
+    for revision in [
+        "/dev/zero",
+        "../../../../../../etc/passwd",
+        "main/../../x",
+        "..",
+        "/etc/passwd",
+        "a b",
+        "a?b",
+        "a#b",
+        "%2e%2e",
+        ".hidden",
+        "x\n",
+    ] {
+        for offline in ["--offline", "--color=never"] {
+            let script = format!("load_model(\"org/tiny\", #{{ revision: {revision:?} }});");
+            let program = Program::script(&script)
+                .env("HF_ENDPOINT", &hub.endpoint())
+                .arg(offline);
+            let ran = program.run();
+            let first = ran.stderr.lines().next().unwrap();
+            assert_eq!(
+                first,
+                format!(
+                    "error: `revision` must be a branch, a tag or a commit, but it is {revision:?}"
+                )
+            );
+            assert_eq!(strays(program.folder.path()), [""; 0]);
+        }
+    }
+    assert_eq!(hub.log(), [""; 0]);
+    Program::script("load_model(\"a/b@/dev/zero\");").fails(
+        1,
+        r#"
+error: `revision` must be a branch, a tag or a commit, but it is "/dev/zero"
+ --> script.rhai:1:1
+  |
+1 | load_model("a/b@/dev/zero");
+  | ^^^^^^^^^^
+  = help: such as "main", "v1.0" or 40 hex digits
 "#,
     );
 }

@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 use std::io::{IsTerminal, Read, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -17,7 +17,7 @@ use crate::permissions::Permissions;
 use crate::profile::Profile;
 use crate::repl;
 use crate::report::{ColorChoice, Painter, TerminalProgress};
-use crate::script::{Host, Output, Params, Session, Stopped, script_text};
+use crate::script::{Host, Output, Params, Session, Stopped, folder_of, script_text};
 
 /// A script or the program failed.
 const FAILED: u8 = 1;
@@ -145,12 +145,12 @@ fn command(cli: &Cli, profile: &Profile) -> Result<(), Ended> {
         Some(Command::Run(run)) => run_script(run, global, profile),
         Some(Command::Repl(params)) => interactive(&params.param, global, profile),
         Some(Command::Info { script }) => {
-            let host = host(global, &[], profile)?;
+            let host = host(global, &[], None, profile)?;
             let header = host.header(script)?;
             print_line(&host, &header.to_string())
         }
         Some(Command::Doc { write: true, .. }) => {
-            let host = host(global, &[], profile)?;
+            let host = host(global, &[], None, profile)?;
             let reference = host.reference();
             for (path, text) in [
                 ("docs/reference.md", reference.markdown()),
@@ -163,13 +163,13 @@ fn command(cli: &Cli, profile: &Profile) -> Result<(), Ended> {
             Ok(())
         }
         Some(Command::Doc { name: None, .. }) => {
-            let host = host(global, &[], profile)?;
+            let host = host(global, &[], None, profile)?;
             print_line(&host, &host.reference().overview())
         }
         Some(Command::Doc {
             name: Some(name), ..
         }) => {
-            let mut host = host(global, &[], profile)?;
+            let mut host = host(global, &[], None, profile)?;
             // The same words as in a script.
             let call = format!("help({name:?})");
             host.run_text("avec doc", &call)
@@ -203,8 +203,10 @@ fn run_script(run: &RunArgs, global: &GlobalArgs, profile: &Profile) -> Result<(
             "avec needs a script: avec scripts/basic_functionality.rhai\nor a terminal, to be used interactively; `avec -` reads a script from standard input".into(),
         ));
     };
-    let mut host = host(global, &run.params.param, profile)?;
-    if script == Path::new("-") {
+    let is_input = script == Path::new("-");
+    let file = (!is_input).then_some(script.as_path());
+    let mut host = host(global, &run.params.param, file, profile)?;
+    if is_input {
         let mut bytes = Vec::new();
         std::io::stdin()
             .read_to_end(&mut bytes)
@@ -228,9 +230,13 @@ fn interactive(
 fn host(
     global: &GlobalArgs,
     params: &[(String, String)],
+    script: Option<&Path>,
     profile: &Profile,
 ) -> Result<Host, Ended> {
-    let session = session(global, params, profile, OnSecondInterrupt::Exit)?;
+    let mut session = session(global, params, profile, OnSecondInterrupt::Exit)?;
+    if let Some(script) = script {
+        session.run.permissions.own = Some(folder_of(script));
+    }
     Ok(Host::new(session))
 }
 
@@ -245,6 +251,9 @@ fn session(
     session.params = Params::new(params.iter().cloned());
     session.run.permissions = Permissions {
         offline: global.offline,
+        // A script in a file has its own instead.
+        own: Some(PathBuf::from(".")),
+        named: params.iter().map(|(_, value)| value.clone()).collect(),
         ..Permissions::default()
     };
     session.run.cancel = on_interrupt(second)?;

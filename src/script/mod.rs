@@ -33,4 +33,4 @@ pub use params::{Params, parse_assignment};
 pub use reference::{Function, Reference};
 pub use remembered::Change;
 pub use session::{Output, Session};
-pub use source::script_text;
+pub use source::{folder_of, script_text};

@@ -11,9 +11,9 @@ use rhai::{Dynamic, EvalAltResult, NativeCallContext, Position};
 use super::fault::ScriptResult;
 use super::params::Params;
 use super::remembered::Remembered;
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::kernels::DeviceChoice;
-use crate::model::{HookedTransformer, LoadOptions, Processing};
+use crate::model::{HookedTransformer, LoadOptions, ModelFiles, Processing};
 use crate::report::Painter;
 use crate::run::RunContext;
 use crate::steering::{ActivationAddition, string_literal, uncancelled_at_bos};
@@ -247,6 +247,25 @@ impl Session {
             .ok_or_else(|| Error::other("the script runs outside of a session").into())
     }
 
+    /// Why a model can't be loaded. If that is because files in the hub's cache are broken, they are
+    /// removed, so that the next run fetches them again.
+    fn with_broken_files(&self, files: &ModelFiles, error: Error) -> Error {
+        if !matches!(
+            error.kind(),
+            ErrorKind::BadFile { .. } | ErrorKind::MissingTensor { .. }
+        ) {
+            return error;
+        }
+        match store::remove_broken(files, &self.run.cancel) {
+            Ok(removed) if removed.is_empty() => error,
+            Ok(removed) => error.hint(format!(
+                "the cache's {} was broken and has been removed: run it again to download it",
+                removed.join(" and ")
+            )),
+            Err(cancelled) => cancelled,
+        }
+    }
+
     /// Loads a model, or finds it among those that this run has loaded.
     pub fn model(&self, key: ModelKey, device: DeviceChoice) -> Result<HookedTransformer> {
         if let Ok(models) = self.models.lock()
@@ -269,7 +288,8 @@ impl Session {
             device,
             ..LoadOptions::default()
         };
-        let model = HookedTransformer::load(&self.run, &files, &options)?;
+        let model = HookedTransformer::load(&self.run, &files, &options)
+            .map_err(|error| self.with_broken_files(&files, error))?;
         if key.id == store::DEMO {
             // An interactive session has no parameters to set.
             let real = if self.remembers {

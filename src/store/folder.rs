@@ -1,11 +1,14 @@
-//! A model in a folder, laid out as on the hub.
+//! A model in a folder, laid out like on the hub.
 
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
+use super::environment::expand_home;
+use super::rule::FileName;
 use crate::error::{Error, ErrorKind, Result, not_json};
 use crate::model::{ModelFiles, TokenizerFiles};
+use crate::permissions::Permissions;
 use crate::weights::Source;
 
 pub const CONFIG: &str = "config.json";
@@ -15,8 +18,32 @@ pub const MERGES: &str = "merges.txt";
 pub const WEIGHTS: &str = "model.safetensors";
 pub const INDEX: &str = "model.safetensors.index.json";
 
-pub fn files(id: &str) -> Result<ModelFiles> {
-    let folder = expand_home(id);
+/// Optional files of a model that change its tokens.
+pub const SIDE_FILES: &[&str] = &[
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "added_tokens.json",
+    "generation_config.json",
+];
+
+/// The model in the folder that `id` names. `store` is the folder of the hub's models.
+pub fn files(id: &str, permissions: &Permissions, store: &Path) -> Result<ModelFiles> {
+    let folder = path_of(id, permissions)?;
+    let may_tell = permissions.is_named(id) || permissions.check_read(&folder, store).is_ok();
+    if !may_tell && !permissions.may_load_from(id, &folder) {
+        return Err(ErrorKind::NotPermitted {
+            action: format!("load a model from {}", folder.display()),
+            how: format!("name it on the command line, as in -p model={id}"),
+        }
+        .into());
+    }
+    // Outside its own places, a script must not learn what exists.
+    if !may_tell && !is_model(&folder) {
+        return Err(
+            Error::other(format!("there is no model in {}", folder.display()))
+                .hint("a model folder has config.json, tokenizer.json and model.safetensors"),
+        );
+    }
     match std::fs::metadata(&folder) {
         Ok(metadata) if metadata.is_dir() => {}
         Ok(_) => {
@@ -33,10 +60,42 @@ pub fn files(id: &str) -> Result<ModelFiles> {
         }
         Err(error) => return Err(Error::io("read", folder, &error)),
     }
+    let real = folder
+        .canonicalize()
+        .map_err(|error| Error::io("read", &folder, &error))?;
     from_files(id, &format!("the folder {}", folder.display()), |name| {
         let path = folder.join(name);
-        present(&path, std::fs::metadata(&path).map(|m| m.is_dir()))
+        let found = std::fs::symlink_metadata(&path);
+        present(&real, &path, found.map(|_| ()))
     })
+}
+
+/// Whether a name without a leading dot or slash is that of a model's folder that may be used.
+pub fn is_here(id: &str, permissions: &Permissions, store: &Path) -> bool {
+    let folder = Path::new(id);
+    if permissions.check_read(folder, store).is_ok() {
+        return folder.is_dir();
+    }
+    permissions.may_load_from(id, folder) && is_model(folder)
+}
+
+fn is_model(folder: &Path) -> bool {
+    folder.join(CONFIG).symlink_metadata().is_ok()
+}
+
+/// The folder that a name stands for. `~` is the home folder for users, but not for scripts.
+fn path_of(id: &str, permissions: &Permissions) -> Result<PathBuf> {
+    if !id.starts_with('~') {
+        return Ok(PathBuf::from(id));
+    }
+    if permissions.is_named(id) {
+        return Ok(expand_home(id, std::env::home_dir().as_deref()));
+    }
+    Err(
+        Error::other(format!("`~` in {id:?} stands for no folder in a script")).hint(format!(
+            "write the folder's whole path, or name it on the command line, as in -p model={id}"
+        )),
+    )
 }
 
 /// Whether nothing is there, as opposed to something that can't be accessed.
@@ -45,18 +104,39 @@ fn is_absent(error: &std::io::Error) -> bool {
     matches!(error.kind(), NotFound | NotADirectory)
 }
 
-/// A file's path if it exists; an error if it is a folder or can't be accessed.
-fn present(path: &Path, is_folder: std::io::Result<bool>) -> Result<Option<PathBuf>> {
-    match is_folder {
-        Ok(false) => Ok(Some(path.to_owned())),
-        Ok(true) => Err(Error::other(format!(
-            "{} is a folder, and it must be a file",
+/// The path of a file in the folder `real` if it exists; an error if it is not a file, can't be
+/// accessed, or is a link that leads out of the folder.
+fn present(real: &Path, path: &Path, found: std::io::Result<()>) -> Result<Option<PathBuf>> {
+    match found {
+        Ok(()) => {}
+        Err(error) if is_absent(&error) => return Ok(None),
+        Err(error) => return Err(Error::io("read", path, &error)),
+    }
+    // One message, whether or not the link's target exists.
+    let target = path
+        .canonicalize()
+        .ok()
+        .filter(|target| is_inside(real, target));
+    let Some(metadata) = target.and_then(|target| target.metadata().ok()) else {
+        return Err(Error::other(format!(
+            "{} is a link that leads out of its folder, or nowhere",
             path.display()
         ))
-        .hint("a model folder has config.json, tokenizer.json and model.safetensors as files")),
-        Err(error) if is_absent(&error) => Ok(None),
-        Err(error) => Err(Error::io("read", path, &error)),
-    }
+        .hint("put the file itself there: a model's files are in its own folder"));
+    };
+    crate::files::regular(path, &metadata)?;
+    Ok(Some(path.to_owned()))
+}
+
+/// Whether a file belongs to a folder. In the hub's cache, the files of a snapshot are links to the
+/// blobs beside it.
+fn is_inside(folder: &Path, file: &Path) -> bool {
+    let blobs = || {
+        let snapshots = folder.parent()?;
+        let is_cache = snapshots.file_name()? == "snapshots";
+        Some(snapshots.parent()?.join("blobs")).filter(|_| is_cache)
+    };
+    file.starts_with(folder) || blobs().is_some_and(|blobs| file.starts_with(blobs))
 }
 
 /// Assembles a model from the files that `find` finds; `place` is for messages.
@@ -139,7 +219,7 @@ pub fn shards(index: &Path) -> Result<Vec<String>> {
         })
         .hint("copy or download it again, with the shards that it lists")
     };
-    let text = std::fs::read(index).map_err(|error| Error::io("read", index, &error))?;
+    let text = crate::files::read(index)?;
     let parsed: Index = serde_json::from_slice(&text).map_err(|error| {
         bad(if error.is_data() {
             "it has no weight_map that names a file for each tensor".into()
@@ -152,11 +232,8 @@ pub fn shards(index: &Path) -> Result<Vec<String>> {
     shards.dedup();
     for shard in &shards {
         // A shard is a plain file name: an index must not lead outside the folder.
-        let mut parts = Path::new(shard).components();
-        if !matches!(
-            (parts.next(), parts.next()),
-            (Some(Component::Normal(_)), None)
-        ) {
+        if FileName::parse_plain(shard).is_none() {
+            let shard: String = shard.chars().take(80).collect();
             return Err(bad(format!("{shard:?} is not a file of this folder")));
         }
     }
@@ -166,13 +243,6 @@ pub fn shards(index: &Path) -> Result<Vec<String>> {
     Ok(shards)
 }
 
-fn expand_home(id: &str) -> PathBuf {
-    match (id.strip_prefix("~/"), std::env::home_dir()) {
-        (Some(rest), Some(home)) => home.join(rest),
-        _ => PathBuf::from(id),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -180,8 +250,8 @@ mod tests {
 
     #[test]
     fn inaccessible_files_are_not_called_missing() {
-        let path = Path::new("m/config.json");
-        let refused = |kind: io::ErrorKind| present(path, Err(kind.into()));
+        let (folder, path) = (Path::new("m"), Path::new("m/config.json"));
+        let refused = |kind: io::ErrorKind| present(folder, path, Err(kind.into()));
         assert_eq!(refused(io::ErrorKind::NotFound).unwrap(), None);
         assert_eq!(refused(io::ErrorKind::NotADirectory).unwrap(), None);
         let error = refused(io::ErrorKind::PermissionDenied).unwrap_err();
@@ -193,10 +263,61 @@ mod tests {
             error.hints(),
             ["check the permissions of the file and of its folders"]
         );
-        assert_eq!(present(path, Ok(false)).unwrap(), Some(path.to_owned()));
+    }
+
+    #[test]
+    fn files_must_be_in_the_folder() {
+        let folder = tempfile::tempdir().unwrap();
+        let real = folder.path().canonicalize().unwrap();
+        let found = |name: &str| {
+            let path = real.join(name);
+            present(&real, &path, path.symlink_metadata().map(|_| ()))
+        };
+        std::fs::write(real.join("config.json"), "{}").unwrap();
+        std::fs::create_dir(real.join("vocab.json")).unwrap();
         assert_eq!(
-            present(path, Ok(true)).unwrap_err().message(),
-            "m/config.json is a folder, and it must be a file"
+            found("config.json").unwrap(),
+            Some(real.join("config.json"))
         );
+        assert_eq!(found("merges.txt").unwrap(), None);
+        assert!(
+            found("vocab.json")
+                .unwrap_err()
+                .message()
+                .ends_with("vocab.json is a folder, and it must be a file")
+        );
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn links_stay_in_the_folder() {
+        use std::os::unix::fs::symlink;
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path().canonicalize().unwrap();
+        let snapshot = root.join("models--a--b/snapshots/c");
+        let blobs = root.join("models--a--b/blobs");
+        std::fs::create_dir_all(&snapshot).unwrap();
+        std::fs::create_dir_all(&blobs).unwrap();
+        std::fs::write(blobs.join("1"), "{}").unwrap();
+        std::fs::write(root.join("secret"), "x").unwrap();
+        let found = |target: &str| {
+            let path = snapshot.join("x");
+            let _ = std::fs::remove_file(&path);
+            symlink(target, &path).unwrap();
+            present(&snapshot, &path, path.symlink_metadata().map(|_| ()))
+        };
+        assert!(found("../../blobs/1").unwrap().is_some());
+        let secret = found("../../../secret").unwrap_err();
+        let nothing = found("../../../nothing").unwrap_err();
+        assert_eq!(secret.message(), nothing.message());
+        assert!(
+            secret
+                .message()
+                .ends_with("x is a link that leads out of its folder, or nowhere")
+        );
+        // Blobs that are themselves elsewhere.
+        std::fs::rename(&blobs, root.join("elsewhere")).unwrap();
+        symlink(root.join("elsewhere"), &blobs).unwrap();
+        assert!(found("../../blobs/1").is_err());
     }
 }

@@ -1,321 +1,348 @@
 //! Models on the Hugging Face hub, kept in its standard cache.
 //!
-//! What is in the cache is used without asking the network, so that a script runs the same next
-//! year and starts at once; a revision can be named to get another state of a repository.
+//! A model in the cache is used without any request, so that a script starts at once and runs the same
+//! next year. To get another state of a repository, name a revision.
 
 use std::path::PathBuf;
-use std::sync::Arc;
-use std::sync::mpsc::{RecvTimeoutError, channel};
-use std::time::Duration;
-
-use hf_hub::api::sync::{Api, ApiBuilder, ApiError, ApiRepo};
-use hf_hub::{Cache, CacheRepo, Repo, RepoType};
-use serde::Deserialize;
 
 use super::StoreOptions;
-use super::folder::{CONFIG, INDEX, MERGES, TOKENIZER, VOCAB, WEIGHTS, from_files, shards};
+use super::address::Address;
+use super::answer::{Listing, Metadata};
+use super::cache::CachedRepository;
+use super::download::{Download, Failed, is_intact};
+use super::environment::Environment;
+use super::folder::{
+    CONFIG, INDEX, MERGES, SIDE_FILES, TOKENIZER, VOCAB, WEIGHTS, from_files, shards,
+};
 use super::names::aliases;
+use super::rule::{Commit, Digest, FileName, Repository, Revision};
+use super::transport::{Client, Trouble};
+use crate::cancel::Cancel;
 use crate::error::{Error, ErrorKind, Result};
-use crate::model::ModelFiles;
-use crate::progress::{Task, Unit};
+use crate::model::{ModelFiles, TokenizerFiles};
+use crate::progress::Unit;
+use crate::weights::Source;
+
+/// The longest description of a repository: 100,000 files take about 30 MB.
+const LISTING: u64 = 64 << 20;
 
 pub fn files(
     id: &str,
-    repository: &str,
-    revision: Option<String>,
+    repository: Repository,
+    revision: Revision,
     options: &StoreOptions,
 ) -> Result<ModelFiles> {
-    let repo = Repo::with_revision(
-        repository.to_owned(),
-        RepoType::Model,
-        revision.unwrap_or_else(|| "main".into()),
-    );
-    let cached = Cache::from_env().repo(repo.clone());
-    if complete(&cached) {
-        return from_files(id, id, |name| Ok(cached.get(name)));
+    let environment = Environment::of_process();
+    let cached = CachedRepository::new(&environment.cache(), &repository);
+    if let Some(commit) = cached.commit(&revision)
+        && is_complete(&cached, &commit)
+    {
+        return from_cache(id, &cached, &commit);
     }
-    if options.permissions.offline || is_set("HF_HUB_OFFLINE") {
+    if options.permissions.offline || environment.is_offline() {
         return Err(ErrorKind::Offline { id: id.to_owned() }.into());
     }
-    Hub::new(id, repo, options)?.fetch()?;
-    from_files(id, id, |name| Ok(cached.get(name)))
+    let hub = Hub {
+        id: id.to_owned(),
+        client: client(&environment, options)?,
+        cached,
+        repository,
+        revision,
+        options,
+    };
+    let commit = hub.fetch()?;
+    from_cache(id, &hub.cached, &commit)
+}
+
+/// The cache of models from the hub.
+pub fn cache_folder() -> PathBuf {
+    Environment::of_process().cache()
+}
+
+/// Removes those of a model's files from the hub's cache whose contents don't match their hash, and
+/// returns their names. For a model that can't be read: the next run downloads them again.
+///
+/// # Errors
+/// If the run is cancelled.
+pub fn remove_broken(files: &ModelFiles, cancel: &Cancel) -> Result<Vec<String>> {
+    let Ok(cache) = cache_folder().canonicalize() else {
+        return Ok(Vec::new());
+    };
+    let tokenizer = match &files.tokenizer {
+        TokenizerFiles::Json(json) => vec![json],
+        TokenizerFiles::VocabAndMerges { vocab, merges } => vec![vocab, merges],
+    };
+    let sources = std::iter::once(&files.config)
+        .chain(tokenizer)
+        .chain(&files.weights);
+    let mut removed = Vec::new();
+    for source in sources {
+        let Source::Path(path) = source else {
+            continue;
+        };
+        let Some(blob) = path
+            .canonicalize()
+            .ok()
+            .filter(|blob| blob.starts_with(&cache))
+        else {
+            continue;
+        };
+        let digest = blob
+            .file_name()
+            .and_then(|name| Digest::parse(name.to_str()?));
+        if let Some(digest) = digest
+            && !is_intact(&blob, &digest, cancel)?
+        {
+            let gone = std::fs::remove_file(&blob).and_then(|()| std::fs::remove_file(path));
+            if gone.is_ok() {
+                removed.push(path.display().to_string());
+            }
+        }
+    }
+    Ok(removed)
+}
+
+fn client(environment: &Environment, options: &StoreOptions) -> Result<Client> {
+    let endpoint = environment.endpoint();
+    let address = Address::parse(&endpoint)
+        .filter(|address| !address.as_str().contains(['?', '#']))
+        .ok_or_else(|| {
+            Error::other(format!("HF_ENDPOINT is no address of a hub: {endpoint:?}"))
+                .hint("it reads like https://huggingface.co")
+        })?;
+    Ok(Client::new(
+        address,
+        environment.token()?,
+        options.cancel.clone(),
+        environment.answer_timeout(),
+        environment.stall_timeout(),
+    ))
+}
+
+fn from_cache(id: &str, cached: &CachedRepository, commit: &Commit) -> Result<ModelFiles> {
+    from_files(id, id, |name| {
+        Ok(FileName::parse(name).and_then(|name| cached.file(commit, &name)))
+    })
 }
 
 /// Whether everything that a model needs is in the cache.
-fn complete(cached: &CacheRepo) -> bool {
-    let has = |name: &str| cached.get(name).is_some();
+fn is_complete(cached: &CachedRepository, commit: &Commit) -> bool {
+    let find = |name: &str| cached.file(commit, &FileName::parse(name)?);
+    let has = |name: &str| find(name).is_some();
     let weights = has(WEIGHTS)
-        || cached
-            .get(INDEX)
+        || find(INDEX)
             .and_then(|index| shards(&index).ok())
             .is_some_and(|shards| shards.iter().all(|shard| has(shard)));
     has(CONFIG) && (has(TOKENIZER) || (has(VOCAB) && has(MERGES))) && weights
 }
 
-fn is_set(variable: &str) -> bool {
-    std::env::var(variable).is_ok_and(|value| {
-        matches!(
-            value.to_ascii_lowercase().as_str(),
-            "1" | "true" | "yes" | "on"
-        )
-    })
-}
-
-/// One repository while its files are fetched.
+/// A repository whose files are being downloaded.
 struct Hub<'o> {
     id: String,
-    endpoint: String,
-    has_token: bool,
-    api: Api,
-    repository: Repo,
-    repo: ApiRepo,
-    cached: CacheRepo,
+    client: Client,
+    repository: Repository,
+    revision: Revision,
+    cached: CachedRepository,
     options: &'o StoreOptions,
 }
 
-/// The hub's description of a repository.
-#[derive(Deserialize)]
-struct Info {
-    #[serde(default)]
-    siblings: Vec<Sibling>,
-}
-
-#[derive(Deserialize)]
-struct Sibling {
-    rfilename: String,
-}
-
-impl<'o> Hub<'o> {
-    fn new(id: &str, repo: Repo, options: &'o StoreOptions) -> Result<Self> {
-        let cache = Cache::from_env();
-        let token = std::env::var("HF_TOKEN")
-            .ok()
-            .map(|token| token.trim().to_owned())
-            .filter(|token| !token.is_empty())
-            .or_else(|| cache.token());
-        let endpoint = std::env::var("HF_ENDPOINT")
-            .ok()
-            .filter(|endpoint| !endpoint.is_empty())
-            .unwrap_or_else(|| "https://huggingface.co".into())
-            .trim_end_matches('/')
-            .to_owned();
-        let api = ApiBuilder::from_cache(cache.clone())
-            .with_endpoint(endpoint.clone())
-            .with_progress(false)
-            .with_token(token.clone())
-            .build()
-            .map_err(|error| Error::other(format!("can't set up the hub's client: {error}")))?;
-        Ok(Self {
-            id: id.to_owned(),
-            endpoint,
-            has_token: token.is_some(),
-            repo: api.repo(repo.clone()),
-            cached: cache.repo(repo.clone()),
-            repository: repo,
-            api,
-            options,
-        })
-    }
-
-    /// Downloads what is needed and not in the cache yet.
-    fn fetch(&self) -> Result<()> {
-        let listed: Vec<String> = self.list()?;
-        let has = |name: &str| listed.iter().any(|file| file == name);
-        let mut wanted = vec![CONFIG.to_owned()];
+impl Hub<'_> {
+    /// Downloads the files that are needed and not in the cache, and returns their commit.
+    fn fetch(&self) -> Result<Commit> {
+        let listing = self.list()?;
+        let has = |name: &str| listing.has(name);
+        let mut wanted = vec![CONFIG];
         if has(TOKENIZER) {
-            wanted.push(TOKENIZER.into());
+            wanted.push(TOKENIZER);
         } else {
-            wanted.extend([VOCAB.to_owned(), MERGES.to_owned()]);
+            wanted.extend([VOCAB, MERGES]);
         }
+        wanted.extend(SIDE_FILES.iter().filter(|name| has(name)));
         if has(WEIGHTS) || !has(INDEX) {
-            wanted.push(WEIGHTS.into());
+            wanted.push(WEIGHTS);
         } else {
-            let index = self.file(INDEX)?;
-            wanted.extend(shards(&index)?);
+            wanted.push(INDEX);
         }
         // Report all missing files before fetching gigabytes.
-        let available = |name: &str| Ok(has(name).then(|| PathBuf::from(name)));
         if !has(INDEX) {
+            let available = |name: &str| Ok(has(name).then(|| PathBuf::from(name)));
             from_files(&self.id, &format!("`{}` on the hub", self.id), available)?;
         }
+        let mut commit = listing.commit.clone();
         for name in wanted {
-            self.file(&name)?;
+            let path = self.file(name, &listing, &mut commit)?;
+            if name == INDEX {
+                for shard in shards(&path)? {
+                    self.file(&shard, &listing, &mut commit)?;
+                }
+            }
         }
-        Ok(())
+        let commit = commit.ok_or_else(|| self.failed(&self.id, "it has no commit".into()))?;
+        // Last, so that an earlier state stays in use until this one is complete.
+        self.cached.remember(&self.revision, &commit)?;
+        Ok(commit)
     }
 
-    /// The names of the repository's files.
-    fn list(&self) -> Result<Vec<String>> {
-        let request = self
-            .repo
-            .info_request()
-            .config()
-            .http_status_as_error(false)
-            .timeout_connect(Some(Duration::from_secs(15)))
-            .timeout_recv_response(Some(Duration::from_secs(30)))
-            .build();
-        let mut response = request
-            .call()
-            .map_err(|error| self.unreachable(&error.to_string()))?;
-        let code = response
-            .headers()
+    /// The hub's description of the repository.
+    fn list(&self) -> Result<Listing> {
+        let path = self.repository.info_path(&self.revision);
+        let mut answer = self
+            .client
+            .get(&path, None, LISTING)
+            .map_err(|trouble| self.troubled(&self.id, trouble))?;
+        let code = answer
+            .head
             .get("x-error-code")
-            .and_then(|code| code.to_str().ok())
             .unwrap_or_default()
             .to_owned();
-        match response.status().as_u16() {
+        match answer.head.status {
             200..=299 => {}
             status => return Err(self.refused(status, &code)),
         }
-        let text = response
-            .body_mut()
-            .read_to_string()
-            .map_err(|error| self.unreachable(&error.to_string()))?;
-        let info: Info = serde_json::from_str(&text)
-            .map_err(|error| self.unreachable(&format!("its answer makes no sense: {error}")))?;
-        Ok(info
-            .siblings
-            .into_iter()
-            .map(|file| file.rfilename)
-            .collect())
+        let body = answer
+            .body(LISTING)
+            .map_err(|trouble| self.troubled(&self.id, trouble))?;
+        Listing::parse(&body)
+            .map_err(|reason| self.senseless(&format!("its answer makes no sense: {reason}")))
     }
 
-    /// One file, from the cache or downloaded. A cut download is kept and resumed by the next.
-    fn file(&self, name: &str) -> Result<PathBuf> {
-        if let Some(path) = self.cached.get(name) {
+    /// A file, from the cache or downloaded. If a mirror doesn't report the commit, that of its
+    /// first file applies to all.
+    fn file(&self, name: &str, listing: &Listing, commit: &mut Option<Commit>) -> Result<PathBuf> {
+        let what = format!("{name} of {}", self.id);
+        let name = FileName::parse(name)
+            .ok_or_else(|| self.failed(&what, "the hub has no files of such names".into()))?;
+        if let Some(commit) = commit
+            && let Some(path) = self.cached.file(commit, &name)
+        {
             return Ok(path);
         }
-        let what = format!("{name} of {}", self.id);
-        let failed = |reason: String| {
-            Error::new(ErrorKind::Download {
-                what: what.clone(),
-                reason,
-            })
-        };
-        let size = match self.api.metadata(&self.repo.url(name)) {
-            Ok(metadata) => metadata.size() as u64,
-            Err(error) => return Err(self.download_error(&what, error)),
-        };
-        let task: Arc<dyn Task> = Arc::from(self.options.progress.start(&what, size, Unit::Bytes));
-        // The client can't be interrupted, so it works on a thread of its own: a cancelled
-        // run continues at once, and the next one resumes the download.
-        let (sender, receiver) = channel();
-        let (repo, file, watcher) = (
-            self.api.repo(self.repository.clone()),
-            name.to_owned(),
-            Watcher(task),
-        );
-        std::thread::spawn(move || {
-            // After a cancel, nobody receives this.
-            let _ = sender.send(repo.download_with_progress(&file, watcher));
-        });
-        let downloaded = loop {
-            self.options.cancel.check()?;
-            match receiver.recv_timeout(Duration::from_millis(50)) {
-                Ok(result) => break result,
-                Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) => {
-                    return Err(failed("the download broke off".into()));
-                }
+        let revision = commit
+            .as_ref()
+            .map_or_else(|| self.revision.clone(), Revision::from);
+        let path = self.repository.file_path(&revision, &name);
+        let metadata = self.metadata(&what, &path)?;
+        let agreed = match (commit.clone(), metadata.commit.clone()) {
+            (Some(one), Some(other)) if one != other => {
+                return Err(self
+                    .failed(&what, "the hub has it of another commit".into())
+                    .hint("try again: the repository may just have changed"));
             }
+            (one, other) => one
+                .or(other)
+                .ok_or_else(|| self.failed(&what, "the hub doesn't say its commit".into()))?,
         };
-        let path = downloaded.map_err(|error| self.download_error(&what, error))?;
-        let length = std::fs::metadata(&path).map_or(0, |metadata| metadata.len());
-        if length != size {
-            // A wrong file must not stay in the cache: neither its name nor its contents.
-            if let Ok(blob) = std::fs::canonicalize(&path) {
-                let _ = std::fs::remove_file(blob);
-            }
-            let _ = std::fs::remove_file(&path);
-            return Err(failed(format!(
-                "{length} bytes arrived, and the hub had announced {size}"
-            ))
-            .hint("try again: the broken file has been removed"));
-        }
-        Ok(path)
+        let listed = listing.find(name.as_str());
+        let digest: Option<&Digest> = listed
+            .and_then(|file| file.digest.as_ref())
+            .or(metadata.digest.as_ref());
+        let task = self
+            .options
+            .progress
+            .start(&what, metadata.size, Unit::Bytes);
+        let download = Download {
+            client: &self.client,
+            cached: &self.cached,
+            cancel: &self.options.cancel,
+            commit: &agreed,
+            name: &name,
+            path,
+            metadata: &metadata,
+            digest,
+            task: task.as_ref(),
+        };
+        let found = download.run().map_err(|failed| match failed {
+            Failed::Trouble(trouble) => self.troubled(&what, trouble),
+            Failed::Status(status @ (401 | 403 | 404)) => self.refused(status, ""),
+            Failed::Status(status) => self.status(&what, status),
+            Failed::Wrong(reason) => self
+                .failed(&what, reason)
+                .hint("try again: the broken file has been removed"),
+            Failed::Other(error) => error,
+        })?;
+        *commit = Some(agreed);
+        Ok(found)
     }
 
-    fn download_error(&self, what: &str, error: ApiError) -> Error {
-        let failed = |reason: String| {
-            Error::new(ErrorKind::Download {
-                what: what.to_owned(),
-                reason,
-            })
-        };
-        match error {
-            ApiError::RequestError(error) => match *error {
-                ureq::Error::StatusCode(status @ (401 | 403 | 404)) => self.refused(status, ""),
-                ureq::Error::StatusCode(status) => {
-                    failed(format!("the hub answered with status {status}")).hint("try again later")
-                }
-                other => self.unreachable(&other.to_string()),
-            },
-            ApiError::TooManyRetries(inner) => self.download_error(what, *inner),
-            ApiError::LockAcquisition(_) => {
-                failed("another program is downloading it".into()).hint("wait until it is done")
-            }
-            ApiError::InvalidResume => {
-                failed("what an earlier download left is not part of it".into())
-                    .hint("remove the file ending in .part in the cache's blobs folder")
-            }
-            ApiError::IoError(error) => failed(format!("it broke off: {error}"))
-                .hint("run it again: the download goes on where it stopped"),
-            other => failed(other.to_string()),
+    /// A file's metadata, without its contents.
+    fn metadata(&self, what: &str, path: &str) -> Result<Metadata> {
+        let answer = self
+            .client
+            .get(path, Some("bytes=0-0"), 1)
+            .map_err(|trouble| self.troubled(what, trouble))?;
+        match answer.head.status {
+            200 | 206 => {}
+            // An empty file has no first byte.
+            416 if answer.head.get("content-range") == Some("bytes */0") => {}
+            status @ (401 | 403 | 404) => return Err(self.refused(status, "")),
+            status => return Err(self.status(what, status)),
         }
+        Metadata::of(&answer.hops).map_err(|reason| self.failed(what, reason))
     }
 
-    /// The hub has answered, and the answer is no.
+    /// The error for a hub's refusal.
     fn refused(&self, status: u16, code: &str) -> Error {
         let id = self.id.clone();
+        let has_token = self.client.has_token();
         match (status, code) {
             (_, "RevisionNotFound") => {
                 Error::other(format!("`{id}` is on the hub, but not in this revision"))
                     .hint("a revision is a branch, a tag or a commit")
             }
-            (_, "GatedRepo") | (403, _) => ErrorKind::NoAccess {
-                id,
-                has_token: self.has_token,
-            }
-            .into(),
-            // The hub hides what doesn't exist behind "not authorised" from those without a token.
+            (_, "GatedRepo") | (403, _) => ErrorKind::NoAccess { id, has_token }.into(),
+            // Without a token, the hub answers "not authorised" for what doesn't exist.
             (401 | 404, _) => Error::new(ErrorKind::ModelNotFound {
                 id,
                 known: aliases(),
             })
-            .hint(if self.has_token {
+            .hint(if has_token {
                 "the hub knows no model of this name that this token may see"
             } else {
                 "the hub shows no public model of this name; a private one needs HF_TOKEN"
             }),
-            (status, _) => Error::new(ErrorKind::Download {
-                what: id,
-                reason: format!("the hub answered with status {status}"),
-            })
-            .hint("try again later"),
+            (status, _) => self.status(&id, status),
         }
     }
 
+    fn status(&self, what: &str, status: u16) -> Error {
+        self.failed(what, format!("the hub answered with status {status}"))
+            .hint("try again later")
+    }
+
+    fn troubled(&self, what: &str, trouble: Trouble) -> Error {
+        match trouble {
+            Trouble::Cancelled => ErrorKind::Cancelled.into(),
+            Trouble::Unreachable { server, reason } => {
+                self.unreachable(&format!("{server} can't be reached: {reason}"))
+            }
+            Trouble::Senseless { server } => self.unreachable(&format!(
+                "{server} can't be used: its answer is not proper HTTP"
+            )),
+            Trouble::Redirect(reason) => self
+                .failed(what, reason)
+                .hint("check HF_ENDPOINT, or try again later"),
+            Trouble::BrokeOff(reason) => self
+                .failed(what, format!("it broke off: {reason}"))
+                .hint("run it again: the download goes on where it stopped"),
+        }
+    }
+
+    /// The error for an answer that can't be understood: it may come from another server
+    /// altogether.
+    fn senseless(&self, reason: &str) -> Error {
+        let endpoint = self.client.endpoint().as_str();
+        self.unreachable(&format!("{endpoint} can't be used: {reason}"))
+    }
+
     fn unreachable(&self, reason: &str) -> Error {
-        // "io: Connection refused (os error 111)"
-        let reason = reason.trim_start_matches("io: ");
-        let reason = reason.split(" (os error").next().unwrap_or(reason);
+        self.failed(&self.id, reason.to_owned())
+            .hint("check the network and HF_ENDPOINT; `demo` and models in folders need no network")
+    }
+
+    fn failed(&self, what: &str, reason: String) -> Error {
         Error::new(ErrorKind::Download {
-            what: self.id.clone(),
-            reason: format!("{} can't be reached: {reason}", self.endpoint),
+            what: what.to_owned(),
+            reason,
         })
-        .hint("check the network and HF_ENDPOINT; `demo` and models in folders need no network")
     }
-}
-
-/// Passes the client's progress on.
-struct Watcher(Arc<dyn Task>);
-
-impl hf_hub::api::Progress for Watcher {
-    fn init(&mut self, _: usize, _: &str) {}
-
-    fn update(&mut self, size: usize) {
-        self.0.advance(size as u64);
-    }
-
-    fn finish(&mut self) {}
 }

@@ -1,15 +1,30 @@
 //! The store: from a model's name to its files, which are the embedded demo, in a folder, or on the
 //! Hugging Face hub and in its cache. It knows where files are, not what is in them.
+//!
+//! External names pass one rule (`rule`) before they touch a path or a URL; `docs/security.md`
+//! lists the other guarantees.
 
+mod address;
+mod answer;
+mod cache;
 mod demo;
+mod digest;
+mod download;
+mod environment;
 mod folder;
+#[doc(hidden)]
+pub mod fuzz;
 mod hub;
 mod names;
+mod plausible;
+mod rule;
+mod transport;
 
-use std::path::Path;
 use std::sync::Arc;
 
+pub use hub::{cache_folder, remove_broken};
 pub use names::{DEMO, aliases};
+use rule::{Kind, Repository, Revision};
 
 use crate::cancel::Cancel;
 use crate::error::{Error, ErrorKind, Result};
@@ -22,7 +37,7 @@ use crate::progress::{Progress, silent};
 pub struct StoreOptions {
     /// A branch, tag or commit on the hub, like the end of `org/name@revision`.
     pub revision: Option<String>,
-    /// Whether the network may be used.
+    /// What may be read, and whether the network may be used.
     pub permissions: Permissions,
     /// Displays the progress of downloads.
     pub progress: Arc<dyn Progress>,
@@ -44,8 +59,9 @@ impl Default for StoreOptions {
 /// Finds a model's files, downloading them if necessary.
 ///
 /// - `demo` is part of the program.
-/// - `./folder`, `../folder`, `/folder` and `~/folder` are folders, and so is the name of any
-///   existing folder that is not an alias.
+/// - `./folder`, `../folder` and `/folder` are folders, and so is the name of any existing model
+///   folder that is not an alias. `~/folder` is one only if the user named it
+///   ([`Permissions::is_named`]).
 /// - Everything else is an alias (`gpt2-xl`) or a hub id (`org/name`, `org/name@revision`).
 ///
 /// # Errors
@@ -72,9 +88,11 @@ pub fn find(id: &str, options: &StoreOptions) -> Result<ModelFiles> {
         return Ok(demo::files());
     }
     let looks_like_path = id.starts_with(['.', '/', '~']) || id.contains('\\');
-    if looks_like_path || (names::repository(id).is_none() && Path::new(id).is_dir()) {
+    let store = cache_folder();
+    let is_here = || folder::is_here(id, &options.permissions, &store);
+    if looks_like_path || (names::repository(id).is_none() && is_here()) {
         no_revision("it is a folder")?;
-        return folder::files(id);
+        return folder::files(id, &options.permissions, &store);
     }
     let (name, in_id) = match id.split_once('@') {
         Some((name, revision)) => (name, Some(revision.to_owned())),
@@ -108,12 +126,19 @@ pub fn find(id: &str, options: &StoreOptions) -> Result<ModelFiles> {
         }
         (one, other) => one.or(other),
     };
-    let repository = names::repository(name)
-        .map(str::to_owned)
-        .or_else(|| names::is_hub_id(name).then(|| name.to_owned()))
+    let repository = Repository::parse(Kind::Model, names::repository(name).unwrap_or(name))
         .ok_or_else(|| ErrorKind::ModelNotFound {
             id: id.to_owned(),
             known: aliases(),
         })?;
-    hub::files(id, &repository, revision, options)
+    let revision = revision.unwrap_or_else(|| "main".into());
+    let revision = Revision::parse(&revision).ok_or_else(|| {
+        Error::invalid(
+            "revision",
+            format!("{revision:?}"),
+            "must be a branch, a tag or a commit",
+        )
+        .hint("such as \"main\", \"v1.0\" or 40 hex digits")
+    })?;
+    hub::files(id, repository, revision, options)
 }

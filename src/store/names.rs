@@ -121,19 +121,6 @@ pub fn aliases() -> Vec<String> {
         .collect()
 }
 
-/// Whether a name has the form `org/name`, as the hub requires.
-pub fn is_hub_id(name: &str) -> bool {
-    let part = |part: &str| {
-        !part.is_empty()
-            && !part.starts_with(['.', '-'])
-            && part
-                .chars()
-                .all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'))
-    };
-    name.split_once('/')
-        .is_some_and(|(org, name)| part(org) && part(name))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -147,13 +134,5 @@ mod tests {
             Some("stanford-crfm/alias-gpt2-small-x21")
         );
         assert_eq!(repository("llama"), None);
-    }
-
-    #[test]
-    fn hub_ids_are_org_and_name() {
-        assert!(is_hub_id("openai-community/gpt2"));
-        for wrong in ["gpt2", "a/b/c", "/a", "a/", "../b", "a b/c", "a/.b"] {
-            assert!(!is_hub_id(wrong), "{wrong}");
-        }
     }
 }

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::fmt;
 use std::path::PathBuf;
 
-use crate::error::{Error, Result};
+use crate::error::Result;
 
 /// A file, or bytes compiled into the program.
 #[derive(Clone)]
@@ -28,9 +28,7 @@ impl Source {
     pub fn read(&self) -> Result<Cow<'static, [u8]>> {
         match self {
             Self::Embedded { bytes, .. } => Ok(Cow::Borrowed(bytes)),
-            Self::Path(path) => std::fs::read(path)
-                .map(Cow::Owned)
-                .map_err(|error| Error::io("read", path, &error)),
+            Self::Path(path) => crate::files::read(path).map(Cow::Owned),
         }
     }
 }

@@ -1,23 +1,78 @@
-//! A small server on the loopback that serves repositories the way the Hugging Face hub does.
+//! A small server on the loopback that serves repositories the way the Hugging Face hub does, or
+//! in every way that it shouldn't.
+#![allow(
+    dead_code,
+    reason = "each test file is its own crate and uses a part of this"
+)]
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
-/// What the hub does when a file is asked for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// The hub's behaviour when a file is requested. A request for only the first byte, to learn the
+/// size, is the *probe*.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Serve {
     Whole,
     /// Breaks the connection after this number of bytes, the first time.
     Cut(usize),
-    /// Announces one length and sends another, and closes the connection as if all were well.
+    /// Announces one length and sends another, then closes the connection normally.
     WrongLength,
-    /// Stalls: sends one byte, then nothing for a long time.
+    /// Stalls: sends one byte, then nothing for a long time. The probe is answered.
     Stall,
-    /// Sends the client to this path of another server.
+    /// Redirects to this path on another server.
     Redirect(u16),
     Status(u16),
+    /// Answers the probe, and then with this status.
+    StatusOfBody(u16),
+    /// A redirect with this `Location`, or without one.
+    Location(Option<String>),
+    /// This `ETag`, quoted, instead of the hash.
+    Etag(String),
+    /// No `ETag`.
+    NoEtag,
+    /// This commit instead of the repository's.
+    Commit(String),
+    /// This `Content-Range` in the answer to the probe.
+    Range(String),
+    /// No answer to the probe.
+    NoAnswer,
+    /// Sends the head of the probe's answer, but never a body.
+    NoBody,
+    /// Other contents of the same length.
+    Garbage,
+    /// An endless body.
+    Endless,
+    /// A body that arrives byte by byte, slowly.
+    Drip,
+    /// The whole file, whatever range is requested.
+    IgnoreRange,
+    /// More bytes than announced.
+    Longer,
+    /// Half of the file, then the connection closes, every time.
+    Half,
+}
+
+/// The hub's behaviour when a repository's description is requested.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum List {
+    #[default]
+    Whole,
+    /// Without the commit and without hashes.
+    NamesOnly,
+    Status(u16),
+    Body(Vec<u8>),
+    NoAnswer,
+    /// Announces a body and sends one byte of it.
+    Stall,
+    Drip,
+    Endless,
+    /// Endless headers.
+    EndlessHead,
+    /// A redirect with this `Location`.
+    Location(String),
 }
 
 #[derive(Default)]
@@ -25,6 +80,7 @@ pub struct Repository {
     pub files: BTreeMap<String, Vec<u8>>,
     /// How single files are served; whole by default.
     pub serve: BTreeMap<String, Serve>,
+    pub list: List,
     /// Only for this token.
     pub token: Option<String>,
     pub revisions: Vec<String>,
@@ -33,7 +89,7 @@ pub struct Repository {
 #[derive(Default)]
 struct State {
     repositories: BTreeMap<String, Repository>,
-    /// Every request: its line, then range and authorization where there are any.
+    /// Every request: its path, then range and authorization where there are any.
     log: Vec<String>,
 }
 
@@ -42,7 +98,7 @@ pub struct Hub {
     pub port: u16,
 }
 
-const COMMIT: &str = "0123456789abcdef0123456789abcdef01234567";
+pub const COMMIT: &str = "0123456789abcdef0123456789abcdef01234567";
 
 impl Hub {
     pub fn start(repositories: impl IntoIterator<Item = (&'static str, Repository)>) -> Self {
@@ -99,7 +155,8 @@ fn answer(stream: TcpStream, state: &Mutex<State>) {
             key.eq_ignore_ascii_case(name).then(|| value.to_owned())
         })
     };
-    let path = head[0].split(' ').nth(1).unwrap_or_default().to_owned();
+    let path = head[0].split(' ').nth(1).unwrap_or_default();
+    let path = path.split('?').next().unwrap_or_default().to_owned();
     let (range, auth) = (header("range"), header("authorization"));
     let mut entry = path.clone();
     for extra in [&range, &auth].into_iter().flatten() {
@@ -113,7 +170,7 @@ fn answer(stream: TcpStream, state: &Mutex<State>) {
         let (repository, file) = file.split_once("//").unwrap();
         let contents = state.repositories[repository].files[file].clone();
         drop(state);
-        send(&mut stream, &contents, range.as_deref(), Serve::Whole);
+        send(&mut stream, &contents, range.as_deref(), &Serve::Whole);
         return;
     }
     let (name, rest) = match path.strip_prefix("/api/models/") {
@@ -129,112 +186,218 @@ fn answer(stream: TcpStream, state: &Mutex<State>) {
                     (revision.to_owned(), Some(file.to_owned())),
                 )
             }
-            None => return plain(&mut stream, 404, "", "no such page"),
+            None => return plain(&mut stream, 404, "", b"no such page"),
         },
     };
     let (revision, file) = rest;
     let Some(repository) = state.repositories.get_mut(&name) else {
         // The hub hides from strangers whether a private repository exists.
         let status = if auth.is_some() { 404 } else { 401 };
-        return plain(&mut stream, status, "RepoNotFound", "not found");
+        return plain(&mut stream, status, "RepoNotFound", b"not found");
     };
     if let Some(token) = &repository.token
         && auth.as_deref() != Some(&format!("Bearer {token}"))
     {
         let status = if auth.is_some() { 403 } else { 401 };
-        return plain(&mut stream, status, "GatedRepo", "no access");
+        return plain(&mut stream, status, "GatedRepo", b"no access");
     }
-    if revision != "main" && !repository.revisions.contains(&revision) {
-        return plain(&mut stream, 404, "RevisionNotFound", "no such revision");
+    if revision != "main" && revision != COMMIT && !repository.revisions.contains(&revision) {
+        return plain(&mut stream, 404, "RevisionNotFound", b"no such revision");
     }
     let Some(file) = file else {
-        let siblings: Vec<serde_json::Value> = repository
-            .files
-            .keys()
-            .map(|name| serde_json::json!({"rfilename": name}))
-            .collect();
-        let info = serde_json::json!({"sha": COMMIT, "siblings": siblings}).to_string();
-        return plain(&mut stream, 200, "", &info);
+        let list = repository.list.clone();
+        let info = describe(repository, &list);
+        drop(state);
+        return listed(&mut stream, list, &info);
     };
     let Some(contents) = repository.files.get(&file).cloned() else {
-        return plain(&mut stream, 404, "EntryNotFound", "no such file");
+        return plain(&mut stream, 404, "EntryNotFound", b"no such file");
     };
-    // The client first asks for one byte, to learn the size.
     let probing = range.as_deref() == Some("bytes=0-0");
-    let serve = repository.serve.get(&file).copied().unwrap_or(Serve::Whole);
+    let serve = repository.serve.get(&file).cloned().unwrap_or(Serve::Whole);
     if matches!(serve, Serve::Cut(_)) && !probing {
         repository.serve.remove(&file);
     }
     drop(state);
     match serve {
-        Serve::Status(status) => plain(&mut stream, status, "", "an error"),
+        Serve::Status(status) => plain(&mut stream, status, "", b"an error"),
+        Serve::StatusOfBody(status) if !probing => plain(&mut stream, status, "", b"an error"),
         Serve::Redirect(port) => {
-            let head = format!(
-                "HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:{port}/storage/{name}//{file}\r\nETag: \"{}\"\r\nX-Repo-Commit: {COMMIT}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n",
-                etag(&contents)
-            );
-            let _ = stream.write_all(head.as_bytes());
+            let location = format!("http://127.0.0.1:{port}/storage/{name}//{file}");
+            redirect(&mut stream, &contents, Some(&location));
         }
-        serve => {
-            let serve = if probing && serve != Serve::WrongLength {
-                Serve::Whole
-            } else {
-                serve
-            };
-            send(&mut stream, &contents, range.as_deref(), serve);
-        }
+        Serve::Location(location) => redirect(&mut stream, &contents, location.as_deref()),
+        Serve::NoAnswer if probing => pause(),
+        serve => send(&mut stream, &contents, range.as_deref(), &serve),
     }
 }
 
-fn plain(stream: &mut TcpStream, status: u16, code: &str, body: &str) {
+/// The description of a repository.
+fn describe(repository: &Repository, list: &List) -> String {
+    let siblings: Vec<serde_json::Value> = repository
+        .files
+        .iter()
+        .map(|(name, contents)| match list {
+            List::NamesOnly => serde_json::json!({"rfilename": name}),
+            _ => serde_json::json!({
+                "rfilename": name,
+                "blobId": git_hash(contents),
+                "size": contents.len(),
+            }),
+        })
+        .collect();
+    match list {
+        List::NamesOnly => serde_json::json!({"siblings": siblings}),
+        _ => serde_json::json!({"sha": COMMIT, "siblings": siblings}),
+    }
+    .to_string()
+}
+
+fn listed(stream: &mut TcpStream, list: List, info: &str) {
+    match list {
+        List::Whole | List::NamesOnly => plain(stream, 200, "", info.as_bytes()),
+        List::Status(status) => plain(stream, status, "", b"\x1b[31man error"),
+        List::Body(body) => plain(stream, 200, "", &body),
+        List::NoAnswer => pause(),
+        List::Stall => {
+            let _ = stream.write_all(b"HTTP/1.1 200 X\r\nContent-Length: 1000\r\n\r\n{");
+            pause();
+        }
+        List::Drip => {
+            let _ = stream.write_all(b"HTTP/1.1 200 X\r\nContent-Length: 100000000\r\n\r\n");
+            drip(stream);
+        }
+        List::Endless => {
+            let _ = stream.write_all(b"HTTP/1.1 200 X\r\n\r\n");
+            while stream.write_all(&[b' '; 65536]).is_ok() {}
+        }
+        List::EndlessHead => {
+            let _ = stream.write_all(b"HTTP/1.1 200 X\r\n");
+            while stream.write_all(b"X-More: and more and more\r\n").is_ok() {}
+        }
+        List::Location(location) => redirect(stream, b"", Some(&location)),
+    }
+}
+
+/// Longer than any test runs.
+fn pause() {
+    std::thread::sleep(Duration::from_secs(60));
+}
+
+fn drip(stream: &mut TcpStream) {
+    while stream.write_all(b" ").is_ok() {
+        std::thread::sleep(Duration::from_millis(100));
+    }
+}
+
+fn plain(stream: &mut TcpStream, status: u16, code: &str, body: &[u8]) {
     let head = format!(
         "HTTP/1.1 {status} X\r\nX-Error-Code: {code}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
         body.len()
     );
     let _ = stream.write_all(head.as_bytes());
-    let _ = stream.write_all(body.as_bytes());
+    let _ = stream.write_all(body);
 }
 
-fn etag(contents: &[u8]) -> String {
-    // Any text that differs between contents will do.
-    let sum: u64 = contents
-        .iter()
-        .enumerate()
-        .map(|(i, b)| (i as u64 + 1) * u64::from(*b))
-        .sum();
-    format!("{:x}-{sum:x}", contents.len())
+fn redirect(stream: &mut TcpStream, contents: &[u8], location: Option<&str>) {
+    let location = location.map_or_else(String::new, |to| format!("Location: {to}\r\n"));
+    let head = format!(
+        "HTTP/1.1 302 Found\r\n{location}ETag: \"{}\"\r\nX-Repo-Commit: {COMMIT}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n",
+        git_hash(contents)
+    );
+    let _ = stream.write_all(head.as_bytes());
 }
 
-fn send(stream: &mut TcpStream, contents: &[u8], range: Option<&str>, serve: Serve) {
+/// git's hash of contents, which the hub uses for files without git-lfs.
+pub fn git_hash(contents: &[u8]) -> String {
+    hash(
+        &ring::digest::SHA1_FOR_LEGACY_USE_ONLY,
+        &[format!("blob {}\0", contents.len()).as_bytes(), contents],
+    )
+}
+
+/// git-lfs' hash of contents.
+pub fn sha256(contents: &[u8]) -> String {
+    hash(&ring::digest::SHA256, &[contents])
+}
+
+fn hash(algorithm: &'static ring::digest::Algorithm, parts: &[&[u8]]) -> String {
+    let digest = ring::digest::digest(algorithm, &parts.concat());
+    digest.as_ref().iter().map(|b| format!("{b:02x}")).collect()
+}
+
+fn send(stream: &mut TcpStream, contents: &[u8], range: Option<&str>, serve: &Serve) {
+    let probing = range == Some("bytes=0-0");
     let (start, end) = range
+        .filter(|_| *serve != Serve::IgnoreRange)
         .and_then(|range| range.strip_prefix("bytes="))
         .and_then(|range| range.split_once('-'))
         .map_or((0, contents.len()), |(start, end)| {
             let end = end.parse::<usize>().map_or(contents.len(), |end| end + 1);
             (start.parse().unwrap_or(0), end.min(contents.len()))
         });
-    let part = &contents[start.min(end)..end];
     let total = match serve {
         Serve::WrongLength => contents.len() + 7,
         _ => contents.len(),
     };
+    if start >= contents.len() {
+        let head = format!(
+            "HTTP/1.1 416 X\r\nContent-Range: bytes */{total}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+        );
+        let _ = stream.write_all(head.as_bytes());
+        return;
+    }
+    let mut part = contents[start.min(end)..end].to_vec();
+    match serve {
+        Serve::Garbage if !probing => part.iter_mut().for_each(|byte| *byte ^= 0x95),
+        Serve::Longer if !probing => part.extend_from_slice(b"more"),
+        _ => {}
+    }
+    let status = if *serve == Serve::IgnoreRange {
+        200
+    } else {
+        206
+    };
+    let content_range = match serve {
+        Serve::Range(range) if probing => range.clone(),
+        _ => format!("bytes {start}-{}/{total}", end.saturating_sub(1)),
+    };
+    let etag = match serve {
+        Serve::Etag(etag) => format!("ETag: \"{etag}\"\r\n"),
+        Serve::NoEtag => String::new(),
+        _ => format!("ETag: \"{}\"\r\n", git_hash(contents)),
+    };
+    let commit = match serve {
+        Serve::Commit(commit) => commit,
+        _ => COMMIT,
+    };
+    let length = match serve {
+        Serve::Endless if !probing => String::new(),
+        _ => format!("Content-Length: {}\r\n", part.len()),
+    };
     let head = format!(
-        "HTTP/1.1 206 Partial\r\nContent-Length: {}\r\nContent-Range: bytes {start}-{}/{total}\r\nETag: \"{}\"\r\nX-Repo-Commit: {COMMIT}\r\nConnection: close\r\n\r\n",
-        part.len(),
-        end.saturating_sub(1),
-        etag(contents),
+        "HTTP/1.1 {status} X\r\n{length}Content-Range: {content_range}\r\n{etag}X-Repo-Commit: {commit}\r\nConnection: close\r\n\r\n",
     );
     let _ = stream.write_all(head.as_bytes());
     match serve {
+        Serve::NoBody if probing => pause(),
+        _ if probing => {
+            let _ = stream.write_all(&part);
+        }
         Serve::Cut(n) => {
-            let _ = stream.write_all(&part[..n.min(part.len())]);
+            let _ = stream.write_all(&part[..(*n).min(part.len())]);
+        }
+        Serve::Half => {
+            let _ = stream.write_all(&part[..part.len() / 2]);
         }
         Serve::Stall => {
             let _ = stream.write_all(&part[..1]);
-            std::thread::sleep(std::time::Duration::from_secs(30));
+            pause();
         }
+        Serve::Drip => drip(stream),
+        Serve::Endless => while stream.write_all(&[b' '; 65536]).is_ok() {},
         _ => {
-            let _ = stream.write_all(part);
+            let _ = stream.write_all(&part);
         }
     }
 }
