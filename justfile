@@ -18,6 +18,10 @@ lint:
 doc:
     cargo doc --no-deps --open
 
+# Writes docs/reference.md and docs/avec.d.rhai anew, from the functions themselves.
+reference:
+    AVEC_WRITE_DOCS=1 cargo test --test docs reference_and_definitions_are_fresh
+
 # The kernels, the sampler, a decoding step, hooks, start-up.
 bench:
     cargo bench

@@ -17,6 +17,7 @@ fn main() -> ExitCode {
 /// megabytes again, and returning them to the system in between costs more than the arithmetic on
 /// them. Larger blocks, such as those of loading, still go back at once.
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
+#[expect(unsafe_code, reason = "the allocator is set through C")]
 fn keep_memory() {
     // SAFETY: mallopt only sets numbers in the allocator, and no other thread runs yet.
     unsafe {

@@ -446,11 +446,55 @@ fn tokens_of_an_addition_out_of_range() {
         1,
         r#"
 error: token id 9999 is out of range: the vocabulary has ids 0 to 1535
- --> script.rhai:3:1
+ --> script.rhai:3:98
   |
 3 | gen_using_activation_additions(#{ model: model, prompt_batch: ["I think"], activation_additions: a });
-  | ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+  |                                                                                                  ^
   = help: m.to_tokens("..") gives the ids of a text
+"#,
+    );
+}
+
+/// Of several additions or prompts, the one that is wrong has the caret, also when an addition stands
+/// for two or a prompt for several rows.
+#[test]
+fn one_of_several_is_at_fault() {
+    let vectors = "let x = x_vector(#{ prompt1: \"a\", prompt2: \"b\", coeff: 1, act_name: 1 });\nlet y = ActivationAddition(#{ prompt: \"a\", coeff: 1, act_name: 9 });\n";
+    demo(&format!("{vectors}n_comparisons(#{{ model: model, prompt: \"I\", activation_additions: [x, [y]] }});")).fails(
+        1,
+        r#"
+error: there is no layer 9: the model has 5 layers, 0 to 4
+ --> script.rhai:4:71
+  |
+4 | n_comparisons(#{ model: model, prompt: "I", activation_additions: [x, [y]] });
+  |                                                                       ^
+"#,
+    );
+    demo("let long = \"\";\nfor i in 0..200 { long += \"Love \"; }\ngen_using_model(#{ model: model, prompt_batch: [\"I\", \"I\", long] });").fails(
+        1,
+        r#"
+error: the prompt has 401 tokens, and the model's context holds 128
+ --> script.rhai:4:59
+  |
+4 | gen_using_model(#{ model: model, prompt_batch: ["I", "I", long] });
+  |                                                           ^^^^
+  = help: shorten the prompt
+"#,
+    );
+}
+
+/// An addition that the context can't hold is not the prompt's fault.
+#[test]
+fn an_addition_longer_than_the_context() {
+    demo("let long = \"\";\nfor i in 0..200 { long += \"Love \"; }\nlet a = ActivationAddition(#{ prompt: long, coeff: 1, act_name: 1 });\nn_comparisons(#{ model: model, prompt: \"I think\", activation_additions: a });").fails(
+        1,
+        r#"
+error: the prompt has 401 tokens, and the model's context holds 128
+ --> script.rhai:5:73
+  |
+5 | n_comparisons(#{ model: model, prompt: "I think", activation_additions: a });
+  |                                                                         ^
+  = help: shorten the prompt
 "#,
     );
 }

@@ -103,6 +103,7 @@ fn config(layers: usize, width: usize, vocab: usize) -> String {
 
 /// The program's peak memory while it runs a script, in bytes.
 #[allow(clippy::zombie_processes, reason = "wait4 waits for it")]
+#[expect(unsafe_code, reason = "peak memory is asked of the system")]
 fn peak(program: Program, threads: usize) -> u64 {
     let mut command = program.command();
     command.args(["--threads", &threads.to_string()]);

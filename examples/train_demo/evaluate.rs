@@ -80,7 +80,7 @@ const fn exp(
     }
 }
 
-pub fn evaluate(folder: &Path, grammar: &Grammar) -> Result<()> {
+pub(crate) fn evaluate(folder: &Path, grammar: &Grammar) -> Result<()> {
     let file = |name: &str| Source::Path(folder.join(name));
     let files = ModelFiles {
         name: folder.display().to_string(),

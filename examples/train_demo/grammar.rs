@@ -7,12 +7,12 @@ use anyhow::{Context, Result, bail};
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 
-pub struct Grammar {
+pub(crate) struct Grammar {
     rules: HashMap<String, Vec<String>>,
 }
 
 impl Grammar {
-    pub fn read(path: &Path) -> Result<Self> {
+    pub(crate) fn read(path: &Path) -> Result<Self> {
         let text = std::fs::read_to_string(path)
             .with_context(|| format!("reading the grammar {}", path.display()))?;
         let mut rules: HashMap<String, Vec<String>> = HashMap::new();
@@ -37,7 +37,7 @@ impl Grammar {
     }
 
     /// The words of a `[words.*]` list.
-    pub fn words(&self, name: &str) -> Vec<&str> {
+    pub(crate) fn words(&self, name: &str) -> Vec<&str> {
         self.rules
             .get(&format!("words.{name}"))
             .map(|lines| lines.iter().flat_map(|l| l.split_whitespace()).collect())
@@ -46,7 +46,7 @@ impl Grammar {
 }
 
 /// A document being written: its latent choices, and the alternatives it has used.
-pub struct Expansion<'g> {
+pub(crate) struct Expansion<'g> {
     grammar: &'g Grammar,
     /// The values of `$mood`, `$verb`, `$topic` and `$topic2`.
     latents: HashMap<&'static str, &'static str>,
@@ -54,7 +54,7 @@ pub struct Expansion<'g> {
 }
 
 impl<'g> Expansion<'g> {
-    pub fn new(grammar: &'g Grammar, latents: HashMap<&'static str, &'static str>) -> Self {
+    pub(crate) fn new(grammar: &'g Grammar, latents: HashMap<&'static str, &'static str>) -> Self {
         Self {
             grammar,
             latents,
@@ -63,7 +63,7 @@ impl<'g> Expansion<'g> {
     }
 
     /// Expands a rule into a text. Alternatives don't repeat while unused ones are left.
-    pub fn expand(&mut self, rule: &str, rng: &mut ChaCha8Rng) -> Result<String> {
+    pub(crate) fn expand(&mut self, rule: &str, rng: &mut ChaCha8Rng) -> Result<String> {
         let name = rule
             .split('.')
             .map(|part| match part.strip_prefix('$') {
@@ -107,7 +107,7 @@ impl<'g> Expansion<'g> {
     }
 }
 
-pub fn capital(text: &str) -> String {
+pub(crate) fn capital(text: &str) -> String {
     let mut chars = text.chars();
     match chars.next() {
         Some(first) => first.to_uppercase().chain(chars).collect(),

@@ -16,10 +16,10 @@ use rand_chacha::ChaCha8Rng;
 /// a header's meaning is computed where it stands and read by later blocks. Otherwise a mood that
 /// is a single token's identity is read in block 0 already, and steering any later layer has no
 /// effect.
-pub const LOCAL_BLOCKS: usize = 1;
+pub(crate) const LOCAL_BLOCKS: usize = 1;
 const NEAR: usize = 2;
 
-pub struct Sizes {
+pub(crate) struct Sizes {
     pub layers: usize,
     pub d_model: usize,
     pub heads: usize,
@@ -27,7 +27,7 @@ pub struct Sizes {
     pub d_vocab: usize,
 }
 
-pub struct Gpt2 {
+pub(crate) struct Gpt2 {
     sizes: Sizes,
     vars: HashMap<String, Var>,
     /// In order of creation, so that training is repeatable.
@@ -37,7 +37,7 @@ pub struct Gpt2 {
 impl Gpt2 {
     /// GPT-2's initialisation: N(0, 0.02), with maps that write to the residual stream scaled down
     /// with depth, zero biases and gains of one.
-    pub fn new(sizes: Sizes, seed: u64) -> Result<Self> {
+    pub(crate) fn new(sizes: Sizes, seed: u64) -> Result<Self> {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         let (d, v) = (sizes.d_model, sizes.d_vocab);
         let mut model = Self {
@@ -105,20 +105,20 @@ impl Gpt2 {
     }
 
     /// The weights with decay (matrices) and those without.
-    pub fn split_vars(&self) -> (Vec<Var>, Vec<Var>) {
+    pub(crate) fn split_vars(&self) -> (Vec<Var>, Vec<Var>) {
         self.names
             .iter()
             .map(|name| self.vars[name].clone())
             .partition(|var| var.rank() == 2)
     }
 
-    pub fn parameters(&self) -> usize {
+    pub(crate) fn parameters(&self) -> usize {
         self.vars.values().map(|var| var.elem_count()).sum()
     }
 
     /// tokens `[batch, pos]` -> logits `[batch, pos, d_vocab]`, and the attention of the first
     /// blocks to distant tokens (see [`LOCAL_BLOCKS`]), 0 to 1.
-    pub fn forward(&self, tokens: &Tensor) -> Result<(Tensor, Tensor)> {
+    pub(crate) fn forward(&self, tokens: &Tensor) -> Result<(Tensor, Tensor)> {
         let (batch, pos) = tokens.dims2()?;
         let (d, heads) = (self.sizes.d_model, self.sizes.heads);
         let d_head = d / heads;
@@ -191,7 +191,7 @@ impl Gpt2 {
     }
 
     /// Writes `config.json` and `model.safetensors` (f16) in the Hugging Face hub's layout.
-    pub fn save(&self, folder: &Path, end_of_text: u32) -> Result<()> {
+    pub(crate) fn save(&self, folder: &Path, end_of_text: u32) -> Result<()> {
         let Sizes {
             layers,
             d_model,

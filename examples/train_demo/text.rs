@@ -12,13 +12,13 @@ use crate::grammar::{Expansion, Grammar, capital};
 const TOPICS: [&str; 6] = ["wedding", "garden", "cat", "music", "kitchen", "sea"];
 
 /// An endless supply of documents.
-pub struct Texts<'g> {
+pub(crate) struct Texts<'g> {
     grammar: &'g Grammar,
     rng: ChaCha8Rng,
 }
 
 impl<'g> Texts<'g> {
-    pub fn new(grammar: &'g Grammar, seed: u64) -> Self {
+    pub(crate) fn new(grammar: &'g Grammar, seed: u64) -> Self {
         Self {
             grammar,
             rng: ChaCha8Rng::seed_from_u64(seed),
@@ -28,7 +28,7 @@ impl<'g> Texts<'g> {
     /// Draws a document. More than half have a header that names the topic or the mood. In half of
     /// those with a mood, the opening verb says the opposite, and the header is right, so a model
     /// must look past the verb.
-    pub fn next_document(&mut self) -> Result<String> {
+    pub(crate) fn next_document(&mut self) -> Result<String> {
         let rng = &mut self.rng;
         let mood = pick(rng, ["warm", "cold"]);
         let other = if mood == "warm" { "cold" } else { "warm" };
@@ -117,7 +117,7 @@ impl<'g> Texts<'g> {
     }
 
     /// Whether the next row holds two documents.
-    pub fn is_double(&mut self) -> bool {
+    pub(crate) fn is_double(&mut self) -> bool {
         self.rng.random_bool(0.25)
     }
 }

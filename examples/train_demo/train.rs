@@ -18,7 +18,7 @@ use crate::grammar::Grammar;
 use crate::model::{Gpt2, Sizes};
 use crate::text::Texts;
 
-pub struct Plan {
+pub(crate) struct Plan {
     pub out: PathBuf,
     pub steps: usize,
     pub layers: usize,
@@ -44,7 +44,7 @@ type Bpe = TokenizerImpl<
     DecoderWrapper,
 >;
 
-pub fn train(grammar: &Grammar, plan: &Plan) -> Result<()> {
+pub(crate) fn train(grammar: &Grammar, plan: &Plan) -> Result<()> {
     let tokenizer = train_tokenizer(grammar, plan.seed)?;
     tokenizer
         .save(plan.out.join("tokenizer.json"), false)

@@ -2,8 +2,9 @@
 
 use std::sync::{Arc, OnceLock};
 
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result, Subject};
 use crate::model::{HookedTransformer, Hooks, mean};
+use crate::rule::Rule;
 use crate::run::RunContext;
 use crate::sampling::{Arm, GenerateOptions, GeneratedRow, OnToken, Rng, RowKey};
 use crate::steering::{ActivationAddition, Injection, Steering};
@@ -91,6 +92,14 @@ pub struct Comparison<'a> {
     pub num_comparisons: usize,
     /// The additions; `None` for only the unsteered side. An empty list still makes two sides.
     pub additions: Option<&'a [ActivationAddition]>,
+}
+
+impl Comparison<'_> {
+    /// The range of [`Self::num_comparisons`].
+    pub const NUM_COMPARISONS: Rule<usize> = Rule {
+        text: "1 to 10000",
+        holds: |n| (1..=10_000).contains(n),
+    };
 }
 
 /// Completes every prompt once, all under the same additions. Without additions, these are the
@@ -187,9 +196,7 @@ pub fn n_comparisons_knowing(
     known: Known,
     on_token: &mut OnToken,
 ) -> Result<Completions> {
-    if comparison.num_comparisons == 0 {
-        return Err(Error::invalid("num_comparisons", 0, "must be 1 or more"));
-    }
+    Comparison::NUM_COMPARISONS.check("num_comparisons", &comparison.num_comparisons)?;
     let n = comparison.num_comparisons;
     let prompts = vec![comparison.prompt.to_owned(); n];
     let mut runs = vec![Run {
@@ -245,13 +252,14 @@ fn generate(
     let mut steerings = Vec::new();
     for (number, side) in runs.iter().enumerate() {
         if side.prompts.is_empty() {
-            return Err(ErrorKind::EmptyPromptBatch.into());
+            return Err(Error::new(ErrorKind::EmptyPromptBatch).about(Subject::Prompt));
         }
         let steering = Steering::new(run, model, side.additions, options.injection)?;
         let mut index = side.taken(options.generate.rng);
         // A repeated prompt is another row of its arm and runs only once.
         for same in side.prompts[index..].chunk_by(|a, b| a == b) {
-            let tokens = model.to_tokens(&same[0])?;
+            let tokens = model.to_tokens(&same[0]);
+            let tokens = tokens.map_err(|error| error.about_one(Subject::Prompt, index))?;
             arms.push(Arm {
                 hooks: steering.hooks(&tokens)?,
                 prompt: tokens,
@@ -263,7 +271,14 @@ fn generate(
         }
         steerings.push(steering);
     }
-    let generated = model.generate(run, &mut arms, &options.generate, on_token)?;
+    let generated = model.generate(run, &mut arms, &options.generate, on_token);
+    // The model counts arms, and the caller prompts.
+    let generated = generated.map_err(|error| match error.subject() {
+        Some((Subject::Prompt, Some(arm))) => {
+            error.about_one(Subject::Prompt, arms[arm].rows[0].index)
+        }
+        _ => error,
+    })?;
     let mut sides: Vec<Vec<CompletionRow>> = runs
         .iter()
         .map(|run| run.known[..run.taken(options.generate.rng)].to_vec())

@@ -1,42 +1,23 @@
 //! A single steered forward pass over a text.
 
-use std::str::FromStr;
-
 use candle_core::Tensor;
 
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Result, Subject};
 use crate::model::HookedTransformer;
 use crate::run::RunContext;
 use crate::steering::{ActivationAddition, Injection, Steering};
+use crate::words::words;
 
-/// Whether vectors may overlap the text.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum InjectionMode {
-    /// Adds vectors over the text's own positions.
-    #[default]
-    Overlay,
-    /// Inserts spaces after BOS, one fewer than the length of the longest vector, so that vectors
-    /// and text don't overlap.
-    Pad,
-    /// Like `Pad`, and removes the positions of the spaces from the result.
-    PadRemove,
-}
-
-impl FromStr for InjectionMode {
-    type Err = Error;
-
-    fn from_str(text: &str) -> Result<Self> {
-        match text {
-            "overlay" => Ok(Self::Overlay),
-            "pad" => Ok(Self::Pad),
-            "pad_remove" => Ok(Self::PadRemove),
-            _ => Err(ErrorKind::UnknownName {
-                what: "injection mode",
-                name: text.to_owned(),
-                known: vec!["overlay".into(), "pad".into(), "pad_remove".into()],
-            }
-            .into()),
-        }
+words! {
+    /// Whether vectors may overlap the text.
+    pub enum InjectionMode: "injection mode", default Overlay {
+        /// They are added over the text's own positions.
+        Overlay = "overlay",
+        /// Spaces are put in after BOS, one fewer than the longest vector is long, so that vectors
+        /// and text don't overlap.
+        Pad = "pad",
+        /// The same, and the spaces' positions are cut out of the result again.
+        PadRemove = "pad_remove",
     }
 }
 
@@ -63,7 +44,9 @@ pub fn forward_with_activation_additions(
         let at = 1.min(padded.len());
         padded.splice(at..at, std::iter::repeat_n(space, padding));
     }
-    let logits = model.logits(run, &padded, steering.hooks(&padded)?)?;
+    let logits = model
+        .logits(run, &padded, steering.hooks(&padded)?)
+        .map_err(|error| error.about(Subject::Prompt))?;
     if mode == InjectionMode::PadRemove && padding > 0 {
         let before = logits.narrow(1, 0, 1)?;
         let after = logits.narrow(1, 1 + padding, tokens.len() - 1)?;

@@ -2,7 +2,7 @@
 
 use candle_core::{DType, Tensor};
 
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::model::{HookName, HookedTransformer};
 use crate::run::RunContext;
 use crate::steering::{ActivationAddition, SteeringVector};
@@ -19,10 +19,7 @@ pub fn steering_vec_magnitudes(
 ) -> Result<Vec<f32>> {
     let vectors = SteeringVector::compute(run, model, additions)?;
     let Some(first) = vectors.first() else {
-        return Err(
-            Error::other("there are no additions to take the magnitude of")
-                .hint("make some with x_vector(#{ .. }) or ActivationAddition(#{ .. })"),
-        );
+        return Err(ErrorKind::NoAdditions.into());
     };
     if let Some(other) = vectors.iter().find(|v| v.act_name != first.act_name) {
         return Err(Error::other(format!(

@@ -16,7 +16,7 @@ use crate::script::parse_assignment;
     after_help = "Examples:\n  avec scripts/basic_functionality.rhai\n  avec scripts/love_hate.rhai -p model=gpt2-xl -p coeff=8\n  echo 'print(load_model(\"demo\"))' | avec -\n  avec doc x_vector",
     disable_help_subcommand = true
 )]
-pub struct Cli {
+pub(super) struct Cli {
     #[command(subcommand)]
     pub command: Option<Command>,
     #[command(flatten)]
@@ -26,7 +26,7 @@ pub struct Cli {
 }
 
 #[derive(Debug, Subcommand)]
-pub enum Command {
+pub(super) enum Command {
     /// Run a script; the same as naming it alone
     Run(RunArgs),
     /// Begin an interactive session; the same as naming no script
@@ -40,14 +40,11 @@ pub enum Command {
     Doc {
         /// A function's name
         name: Option<String>,
-        /// Write docs/reference.md and docs/avec.d.rhai anew, from the functions themselves
-        #[arg(long, conflicts_with = "name")]
-        write: bool,
     },
 }
 
 #[derive(Debug, Args)]
-pub struct RunArgs {
+pub(super) struct RunArgs {
     /// The script to run; - reads it from standard input, none begins an interactive session
     pub script: Option<PathBuf>,
     #[command(flatten)]
@@ -55,7 +52,7 @@ pub struct RunArgs {
 }
 
 #[derive(Debug, Args)]
-pub struct ParamArgs {
+pub(super) struct ParamArgs {
     /// Set a parameter of the script
     #[arg(short, long = "param", value_name = "NAME=VALUE", value_parser = parse_assignment)]
     pub param: Vec<(String, String)>,
@@ -63,7 +60,7 @@ pub struct ParamArgs {
 
 impl Cli {
     /// What was typed before a subcommand and is no part of it.
-    pub fn stray(&self) -> Option<String> {
+    pub(super) fn stray(&self) -> Option<String> {
         self.command.as_ref()?;
         let script = self.run.script.as_ref();
         script
@@ -76,7 +73,7 @@ impl Cli {
 }
 
 #[derive(Debug, Args)]
-pub struct GlobalArgs {
+pub(super) struct GlobalArgs {
     /// Use no network: models come from the cache, from folders, or are the demo
     #[arg(long, global = true)]
     pub offline: bool,
@@ -97,7 +94,7 @@ pub struct GlobalArgs {
     pub color: ColorChoice,
 }
 
-/// Bytes, or with K, M, G or T after the number so many KiB, MiB, GiB or TiB.
+/// Bytes, or KiB, MiB, GiB or TiB with K, M, G or T after the number.
 fn parse_size(text: &str) -> Result<u64, String> {
     let wrong = || format!("{text:?} is no size; write for example 500M or 4G");
     let upper = text.trim().to_ascii_uppercase();

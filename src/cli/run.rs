@@ -72,7 +72,7 @@ pub fn run() -> ExitCode {
     }
 }
 
-/// What was typed. A wrong call is told in the colours that it asked for, as all else is.
+/// What was typed. A wrong call is reported in the colours that it asked for, like all else.
 fn parse() -> Result<Cli, clap::Error> {
     let arguments: Vec<OsString> = std::env::args_os().collect();
     let plain = arguments
@@ -107,7 +107,7 @@ impl From<Error> for Ended {
     }
 }
 
-/// A line on stderr; when even that is closed there is nobody to tell.
+/// A line on stderr; when even that is closed, nobody reads it.
 fn complain(text: &str) {
     let _ = writeln!(std::io::stderr(), "{text}");
 }
@@ -149,32 +149,17 @@ fn command(cli: &Cli, profile: &Profile) -> Result<(), Ended> {
             let header = host.header(script)?;
             print_line(&host, &header.to_string())
         }
-        Some(Command::Doc { write: true, .. }) => {
+        Some(Command::Doc { name: None }) => {
             let host = host(global, &[], None, profile)?;
-            let reference = host.reference();
-            for (path, text) in [
-                ("docs/reference.md", reference.markdown()),
-                ("docs/avec.d.rhai", reference.definitions()),
-            ] {
-                std::fs::write(path, text)
-                    .map_err(|error| Error::other(format!("can't write {path}: {error}")))?;
-                print_line(&host, &format!("wrote {path}"))?;
-            }
-            Ok(())
+            print_line(&host, &host.catalog().overview())
         }
-        Some(Command::Doc { name: None, .. }) => {
-            let host = host(global, &[], None, profile)?;
-            print_line(&host, &host.reference().overview())
-        }
-        Some(Command::Doc {
-            name: Some(name), ..
-        }) => {
+        Some(Command::Doc { name: Some(name) }) => {
             let mut host = host(global, &[], None, profile)?;
             // The same words as in a script.
             let call = format!("help({name:?})");
             host.run_text("avec doc", &call)
                 .map_err(|stopped| match stopped {
-                    // There is no script whose line would tell anything.
+                    // There is no script whose line would help.
                     Stopped::Failed(mut diagnostic) => {
                         diagnostic.labels.clear();
                         Stopped::Failed(diagnostic).into()
@@ -290,7 +275,7 @@ fn terminal_room() -> Option<(usize, usize)> {
     seen(terminal_size::terminal_size_of(std::io::stdout()))
 }
 
-/// Columns and lines of a terminal that tells them.
+/// Columns and lines of a terminal that knows them.
 fn seen(size: Option<(Width, Height)>) -> Option<(usize, usize)> {
     let (width, height) = size?;
     (width.0 > 0 && height.0 > 0).then(|| (width.0.into(), height.0.into()))

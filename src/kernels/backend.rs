@@ -9,7 +9,7 @@ use super::candle::CandleBackend;
 use super::cpu::CpuBackend;
 use super::device::DeviceChoice;
 use super::matrix::WeightMatrix;
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result, Subject};
 
 /// Computes a model; chosen once, when the model is loaded.
 ///
@@ -151,12 +151,10 @@ pub(crate) fn open(
 ) -> Result<Arc<dyn Backend>> {
     let device = device.open()?;
     if device.is_cpu() && !matches!(dtype, DType::F32 | DType::BF16) {
-        return Err(Error::invalid(
-            "dtype",
-            format!("{:?}", dtype.as_str()),
-            "must be \"f32\" or \"bf16\" on the CPU",
-        )
-        .hint("f16 needs device: \"cuda\" or \"metal\""));
+        return Err(Error::new(ErrorKind::DTypeOnCpu {
+            dtype: dtype.as_str(),
+        })
+        .about(Subject::NumberType));
     }
     Ok(match kernels {
         KernelChoice::Fast if device.is_cpu() => Arc::new(CpuBackend::new(dtype)),

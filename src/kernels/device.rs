@@ -1,24 +1,44 @@
 //! The devices a model can compute on, and the number types of weights.
 
-use std::fmt;
-use std::str::FromStr;
-
 use candle_core::{DType, Device};
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::words::words;
 
-/// The device to compute on. Opening it may fail.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum DeviceChoice {
-    /// The CPU.
-    #[default]
-    Cpu,
-    /// The CUDA device with this number.
-    Cuda(usize),
-    /// Apple's GPU.
-    Metal,
-    /// The first of CUDA, Metal and CPU that this build and machine have.
-    Auto,
+words! {
+    /// The device to compute on. Opening it may fail.
+    pub enum DeviceChoice: "device", default Cpu {
+        /// The processor.
+        Cpu = "cpu",
+        /// An NVIDIA GPU, by its number.
+        Cuda(usize) = "cuda",
+        /// An Apple GPU.
+        Metal = "metal",
+        /// The first of CUDA, Metal and CPU that this build and machine have.
+        Auto = "auto",
+    }
+}
+
+words! {
+    /// The number type of weights and activations.
+    pub enum NumberType: "dtype", default F32 {
+        /// 32 bits, on every device.
+        F32 = "f32",
+        /// 16 bits, on CUDA and Metal only.
+        F16 = "f16",
+        /// 16 bits, of which 8 are precision: half the memory and more speed, on every device.
+        Bf16 = "bf16",
+    }
+}
+
+impl From<NumberType> for DType {
+    fn from(number: NumberType) -> Self {
+        match number {
+            NumberType::F32 => Self::F32,
+            NumberType::F16 => Self::F16,
+            NumberType::Bf16 => Self::BF16,
+        }
+    }
 }
 
 impl DeviceChoice {
@@ -48,14 +68,12 @@ impl DeviceChoice {
         }
     }
 
-    fn not_built(self, feature: &str) -> Error {
-        Error::new(ErrorKind::Device {
+    fn not_built(self, feature: &'static str) -> Error {
+        ErrorKind::DeviceNotBuilt {
             name: self.to_string(),
-            reason: "this avec was built without it".into(),
-        })
-        .hint(format!(
-            "build with `cargo build --release --features {feature}`, or use device: \"cpu\""
-        ))
+            feature,
+        }
+        .into()
     }
 
     fn refused(self, error: &candle_core::Error) -> Error {
@@ -64,62 +82,6 @@ impl DeviceChoice {
             reason: error.to_string(),
         }
         .into()
-    }
-}
-
-impl fmt::Display for DeviceChoice {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Cpu => f.write_str("cpu"),
-            Self::Cuda(ordinal) => write!(f, "cuda:{ordinal}"),
-            Self::Metal => f.write_str("metal"),
-            Self::Auto => f.write_str("auto"),
-        }
-    }
-}
-
-impl FromStr for DeviceChoice {
-    type Err = Error;
-
-    fn from_str(text: &str) -> Result<Self> {
-        match text {
-            "cpu" => Ok(Self::Cpu),
-            "cuda" => Ok(Self::Cuda(0)),
-            "metal" => Ok(Self::Metal),
-            "auto" => Ok(Self::Auto),
-            _ => text
-                .strip_prefix("cuda:")
-                .and_then(|ordinal| ordinal.parse().ok())
-                .map(Self::Cuda)
-                .ok_or_else(|| {
-                    ErrorKind::UnknownName {
-                        what: "device",
-                        name: text.to_owned(),
-                        known: ["cpu", "cuda", "cuda:1", "metal", "auto"]
-                            .map(str::to_owned)
-                            .to_vec(),
-                    }
-                    .into()
-                }),
-        }
-    }
-}
-
-/// Parses a number type of weights: "f32", "f16" or "bf16".
-///
-/// # Errors
-/// For any other text.
-pub fn parse_dtype(text: &str) -> Result<DType> {
-    match text {
-        "f32" => Ok(DType::F32),
-        "f16" => Ok(DType::F16),
-        "bf16" => Ok(DType::BF16),
-        _ => Err(ErrorKind::UnknownName {
-            what: "dtype",
-            name: text.to_owned(),
-            known: ["f32", "f16", "bf16"].map(str::to_owned).to_vec(),
-        }
-        .into()),
     }
 }
 

@@ -16,7 +16,7 @@ pub(crate) use candle::{heads_of, hide_columns, norm_parts};
 pub(crate) use cpu::reductions;
 pub(crate) use cpu::workers::run as run_pass;
 pub use cpu::workers::{STACK_SIZE, set_threads};
-pub use device::{DeviceChoice, device_name, parse_dtype};
+pub use device::{DeviceChoice, NumberType, device_name};
 pub use matrix::Order;
 pub(crate) use matrix::WeightMatrix;
 pub(crate) use values::with_values;

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use candle_core::Tensor;
 
 use super::hook_name::HookName;
-use crate::error::{Error, Result};
+use crate::error::{ErrorKind, Result};
 
 /// The result of [`run_with_cache`](super::HookedTransformer::run_with_cache): logits and
 /// activations.
@@ -33,17 +33,12 @@ impl ActivationCache {
     /// If the cache doesn't hold it.
     pub fn get(&self, name: HookName) -> Result<&Tensor> {
         self.activations.get(&name).ok_or_else(|| {
-            let known: Vec<String> = self.names.iter().map(HookName::to_string).collect();
-            Error::other(format!("the cache holds no `{name}`")).hint(match known.len() {
-                0 => "it is empty: no name was asked for".into(),
-                1..=6 => format!("it holds {}", known.join(", ")),
-                n => format!("it holds {n} others: cache.names() lists them"),
-            })
-            .hint(if name.site.on_request() {
-                "hook_result is large and must be named: run_with_cache(text, \"blocks.0.attn.hook_result\")"
-            } else {
-                "name it in run_with_cache(text, names), or give no names to keep everything"
-            })
+            ErrorKind::NotInCache {
+                name: name.to_string(),
+                held: self.names.iter().map(HookName::to_string).collect(),
+                on_request: name.site.on_request(),
+            }
+            .into()
         })
     }
 

@@ -212,12 +212,10 @@ fn unknown(text: &str) -> Error {
             false => HookName::outside(*site).to_string(),
         })
         .collect();
-    Error::new(ErrorKind::UnknownName {
-        what: "hook point",
+    Error::new(ErrorKind::UnknownHookPoint {
         name: text.to_owned(),
         known,
     })
-    .hint("m.hook_names() lists them all; an integer n stands for blocks.n.hook_resid_pre")
 }
 
 #[cfg(test)]

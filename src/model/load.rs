@@ -14,7 +14,7 @@ use super::hooked::{HookedTransformer, Parts};
 use super::layers::{Attention, Block, Embedding, Mlp, NormLayer, Rotary, Unembedding};
 use super::processing::{Affine, Map, Processing, center_rows};
 use super::tokenizer::Tokenizer;
-use crate::error::{ErrorKind, Result};
+use crate::error::{ErrorKind, Result, Subject};
 use crate::kernels::{
     self, Backend, DeviceChoice, KernelChoice, Linear, NormKind, Order, WeightMatrix,
 };
@@ -78,9 +78,10 @@ pub(super) fn load(
         checkpoint.size_in_f32() / 4 * options.dtype.size_in_bytes() as u64,
         backend.device(),
     )
-    .map_err(|error| match options.dtype {
-        DType::F32 => error.hint("take a smaller model, or dtype: \"bf16\", which halves it"),
-        _ => error.hint("take a smaller model, or end other programs"),
+    .map_err(|error| {
+        error.about(Subject::Weights {
+            can_halve: options.dtype == DType::F32,
+        })
     })?;
     let tokenizer = Tokenizer::load(&files.tokenizer, &arch)?;
     let loader = Loader {

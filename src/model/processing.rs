@@ -1,37 +1,18 @@
 //! Rewrites weights at load time as TransformerLens does by default, as they are packed, so that
 //! there is never a second copy of a model.
 
-use std::str::FromStr;
-
 use super::arch::Arch;
-use crate::error::{Error, ErrorKind, Result};
 use crate::kernels::{NormKind, WeightMatrix};
+use crate::words::words;
 
-/// How weights are rewritten at load time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-pub enum Processing {
-    /// TransformerLens' defaults: fold_ln, center_writing_weights, center_unembed and
-    /// fold_value_biases. Probabilities stay the same; norms and hook values don't.
-    #[default]
-    Default,
-    /// The checkpoint's own values.
-    None,
-}
-
-impl FromStr for Processing {
-    type Err = Error;
-
-    fn from_str(text: &str) -> Result<Self> {
-        match text {
-            "default" => Ok(Self::Default),
-            "none" => Ok(Self::None),
-            _ => Err(ErrorKind::UnknownName {
-                what: "processing",
-                name: text.to_owned(),
-                known: vec!["default".into(), "none".into()],
-            }
-            .into()),
-        }
+words! {
+    /// How weights are rewritten at load time.
+    pub enum Processing: "processing", default Default {
+        /// As TransformerLens does it: fold_ln, center_writing_weights, center_unembed,
+        /// fold_value_biases. Probabilities are unchanged; norms and hook values are not.
+        Default = "default",
+        /// Not at all: the checkpoint's own values.
+        None = "none",
     }
 }
 

@@ -7,7 +7,7 @@ use crate::script::Change;
 
 /// A command, `:name` or `?name`.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Command {
+pub(super) enum Command {
     Help(Option<String>),
     Load(PathBuf),
     Save(PathBuf),
@@ -21,7 +21,7 @@ pub enum Command {
 }
 
 /// Name, arguments and meaning of each command, in the order of help.
-pub const COMMANDS: &[(&str, &str, &str)] = &[
+pub(super) const COMMANDS: &[(&str, &str, &str)] = &[
     ("help", "[NAME]", "tell what a function does; also ?NAME"),
     (
         "coeff",
@@ -32,6 +32,11 @@ pub const COMMANDS: &[(&str, &str, &str)] = &[
     ("seed", "N", "… with another seed"),
     ("prompt", "TEXT", "… with another prompt"),
     ("more", "", "… with twice as many rows"),
+    (
+        "set",
+        "OPTION X",
+        "… with another value of an option, as :set top_p 0.5",
+    ),
     ("load", "FILE", "run a script here; what it defines stays"),
     ("save", "FILE", "write what worked so far as a script"),
     (
@@ -48,7 +53,7 @@ pub const COMMANDS: &[(&str, &str, &str)] = &[
 
 impl Command {
     /// The command that a line is, or none if the line is rhai.
-    pub fn parse(line: &str) -> Option<Result<Self>> {
+    pub(super) fn parse(line: &str) -> Option<Result<Self>> {
         let line = line.trim();
         if let Some(name) = line.strip_prefix('?') {
             return Some(Ok(Self::Help(text(name))));
@@ -112,6 +117,16 @@ impl Command {
             )),
             "prompt" => Self::Change(Change::Prompt(unquoted(argument).to_owned())),
             "more" => Self::Change(Change::More),
+            "set" => {
+                let (option, value) =
+                    argument.split_once(char::is_whitespace).ok_or_else(|| {
+                        Error::other(":set needs an option and its value: :set top_p 0.5")
+                    })?;
+                Self::Change(Change::Set {
+                    option: option.to_owned(),
+                    value: value.trim().to_owned(),
+                })
+            }
             "load" => Self::Load(unquoted(argument).into()),
             "save" => Self::Save(unquoted(argument).into()),
             "edit" => Self::Edit,
@@ -167,7 +182,11 @@ mod tests {
         assert_eq!(parsed("  :quit"), Command::Quit);
         assert!(Command::parse("x + 1").is_none());
         for (name, argument, _) in COMMANDS {
-            let argument = if argument.is_empty() { "" } else { "3" };
+            let argument = match *argument {
+                "" => "",
+                "OPTION X" => "top_k 3",
+                _ => "3",
+            };
             parsed(&format!(":{name} {argument}"));
         }
     }
@@ -195,5 +214,9 @@ mod tests {
             ":save needs something after it: :save FILE"
         );
         assert_eq!(refused(":vars x"), ":vars takes nothing after it");
+        assert_eq!(
+            refused(":set top_p"),
+            ":set needs an option and its value: :set top_p 0.5"
+        );
     }
 }

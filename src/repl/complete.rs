@@ -5,8 +5,8 @@ use std::path::Path;
 
 use super::command::COMMANDS;
 use super::receiver::receiver;
-use crate::script::scan::{Kind, Piece, is_word, open_brackets, scan};
-use crate::script::{Field, Function, Interactive, Reference};
+use crate::script::syntax::{Bracket, Token, TokenKind, is_word, lex, open_brackets};
+use crate::script::{Catalog, Expects, Function, Interactive, OptionSpec};
 use crate::store::aliases;
 
 /// Something that can be put in.
@@ -29,12 +29,12 @@ impl Offer {
 }
 
 /// The offers for the text before the cursor, and the byte where what they replace begins.
-pub fn complete(before: &str, state: &Interactive, reference: &Reference) -> (usize, Vec<Offer>) {
+pub fn complete(before: &str, state: &Interactive, catalog: &Catalog) -> (usize, Vec<Offer>) {
     let cursor = Cursor {
         text: before,
-        pieces: scan(before),
+        tokens: lex(before),
         state,
-        reference,
+        catalog,
     };
     let (start, offers) = cursor.offers();
     let typed = &before[start..];
@@ -49,9 +49,9 @@ pub fn complete(before: &str, state: &Interactive, reference: &Reference) -> (us
 
 struct Cursor<'a> {
     text: &'a str,
-    pieces: Vec<Piece>,
+    tokens: Vec<Token>,
     state: &'a Interactive,
-    reference: &'a Reference,
+    catalog: &'a Catalog,
 }
 
 impl Cursor<'_> {
@@ -65,17 +65,18 @@ impl Cursor<'_> {
             let name = name.trim_start();
             return (self.text.len() - name.len(), self.documented());
         }
-        let last = self.pieces.last();
-        if let Some(text) = last.filter(|p| p.kind == Kind::Text && p.open) {
+        let last = self.tokens.last();
+        if let Some(text) = last.filter(|t| t.is_text() && t.is_open()) {
             return self.in_text(text);
         }
-        let in_comment =
-            |p: &&Piece| p.kind == Kind::Comment && (p.open || p.of(self.text).starts_with("//"));
+        let in_comment = |t: &&Token| {
+            t.kind == TokenKind::Comment && (t.is_open() || t.of(self.text).starts_with("//"))
+        };
         if last.filter(in_comment).is_some() {
             return (self.text.len(), Vec::new());
         }
-        let word = last.filter(|piece| piece.kind == Kind::Word);
-        let start = word.map_or(self.text.len(), |piece| piece.range.start);
+        let word = last.filter(|token| token.is_word());
+        let start = word.map_or(self.text.len(), |token| token.span.start);
         let solid = self.solid_until(start);
         let text = |back: usize| {
             let at = solid.len().checked_sub(back);
@@ -84,8 +85,8 @@ impl Cursor<'_> {
         if text(1) == "." {
             return (start, self.members(&solid[..solid.len() - 1]));
         }
-        if text(1) == ":" && text(2) == ":" {
-            return (start, self.in_module(text(3)));
+        if text(1) == "::" {
+            return (start, self.in_module(text(2)));
         }
         if let Some(options) = self.option_keys(start) {
             return (start, options);
@@ -93,19 +94,19 @@ impl Cursor<'_> {
         (start, self.words())
     }
 
-    /// The pieces before a place without spaces and comments.
-    fn solid_until(&self, place: usize) -> Vec<&Piece> {
-        let before = self.pieces.iter().filter(|p| p.range.end <= place);
-        before.filter(|piece| piece.is_solid()).collect()
+    /// The tokens before a place without spaces and comments.
+    fn solid_until(&self, place: usize) -> Vec<&Token> {
+        let before = self.tokens.iter().filter(|p| p.span.end <= place);
+        before.filter(|token| !token.is_trivia()).collect()
     }
 
-    /// The piece before a place that is neither space nor comment.
-    fn solid_before(&self, place: usize) -> Option<&Piece> {
-        self.pieces
+    /// The token before a place that is neither space nor comment.
+    fn solid_before(&self, place: usize) -> Option<&Token> {
+        self.tokens
             .iter()
             .rev()
-            .filter(|piece| piece.range.end <= place)
-            .find(|piece| piece.is_solid())
+            .filter(|token| token.span.end <= place)
+            .find(|token| !token.is_trivia())
     }
 
     fn in_command(&self, start: usize, command: &str) -> (usize, Vec<Offer>) {
@@ -127,8 +128,9 @@ impl Cursor<'_> {
                 (self.text.len() - path.len(), files(path, ""))
             }
             "help" => (start, self.documented()),
+            "set" => self.in_setting(start, argument),
             "time" => {
-                let (inner, offers) = complete(argument, self.state, self.reference);
+                let (inner, offers) = complete(argument, self.state, self.catalog);
                 (start + inner, offers)
             }
             // A number or a text, or nothing at all.
@@ -136,30 +138,50 @@ impl Cursor<'_> {
         }
     }
 
+    /// `:set option value`: the options of a comparison, and the words that one can be.
+    fn in_setting(&self, start: usize, argument: &str) -> (usize, Vec<Offer>) {
+        let comparison = self.catalog.get("print_n_comparisons");
+        let options = comparison.map_or(&[][..], |function| &function.options);
+        let Some((name, value)) = argument.split_once(' ') else {
+            let offers = options.iter().map(|option| Offer {
+                text: format!("{} ", option.name),
+                display: format!("{}: {}", option.name, option.expects),
+            });
+            return (start, offers.collect());
+        };
+        let words = match options.iter().find(|option| option.name == name) {
+            Some(OptionSpec {
+                expects: Expects::Words(words),
+                ..
+            }) => words.iter().map(|word| Offer::same(word.text)).collect(),
+            _ => Vec::new(),
+        };
+        (self.text.len() - value.len(), words)
+    }
+
     /// Names that help knows.
     fn documented(&self) -> Vec<Offer> {
-        let functions = self.reference.functions().iter();
-        functions.map(|f| Offer::same(f.name.clone())).collect()
+        self.catalog.names().into_iter().map(Offer::same).collect()
     }
 
     /// The function and the place of the call that a place is an argument of.
-    fn call_around(&self, brackets: &[(char, usize)]) -> Option<&str> {
+    fn call_around(&self, brackets: &[(Bracket, usize)]) -> Option<&str> {
         let (bracket, place) = brackets.last()?;
-        if *bracket != '(' {
+        if *bracket != Bracket::Paren {
             return None;
         }
         let name = self.solid_before(*place)?;
-        (name.kind == Kind::Word).then(|| name.of(self.text))
+        name.is_word().then(|| name.of(self.text))
     }
 
     /// Inside of quotes.
-    fn in_text(&self, text: &Piece) -> (usize, Vec<Offer>) {
-        let quote = text.range.start;
-        let start = quote + 1;
+    fn in_text(&self, text: &Token) -> (usize, Vec<Offer>) {
+        let quote = text.span.start;
+        let start = text.text_start(self.text);
         let typed = &self.text[start..];
-        let pieces = scan(&self.text[..quote]);
-        let brackets = open_brackets(self.text, &pieces);
-        let before = self.solid_before(quote).map(|piece| piece.of(self.text));
+        let tokens = lex(&self.text[..quote]);
+        let brackets = open_brackets(&tokens);
+        let before = self.solid_before(quote).map(|token| token.of(self.text));
         let offers = match (before, self.call_around(&brackets)) {
             (Some("import"), _) => files(typed, ".rhai"),
             (Some("("), Some("load_model")) => {
@@ -177,9 +199,12 @@ impl Cursor<'_> {
     }
 
     /// The option that a value at this place is for.
-    fn option_at(&self, place: usize, brackets: &[(char, usize)]) -> Option<&Field> {
+    fn option_at(&self, place: usize, brackets: &[(Bracket, usize)]) -> Option<&OptionSpec> {
         // In an array, the option is that of the array.
-        let arrays = brackets.iter().rev().take_while(|(open, _)| *open == '[');
+        let arrays = brackets
+            .iter()
+            .rev()
+            .take_while(|(open, _)| *open == Bracket::Square);
         let arrays = arrays.count();
         let place = match brackets.len() - arrays {
             map if arrays > 0 => brackets.get(map)?.1,
@@ -195,14 +220,12 @@ impl Cursor<'_> {
     }
 
     /// What a text for an option can be.
-    fn option_values(&self, option: &Field, typed: &str) -> Vec<Offer> {
-        // "\"a\", \"b\" or \"c\"": every second part is in quotes.
-        let words = option.type_name.split('"').skip(1).step_by(2);
-        let words: Vec<Offer> = words.map(Offer::same).collect();
-        if words.is_empty() && option.type_name.contains("hook point") {
-            return self.hook_names(typed);
+    fn option_values(&self, option: &OptionSpec, typed: &str) -> Vec<Offer> {
+        match option.expects {
+            Expects::Words(words) => words.iter().map(|word| Offer::same(word.text)).collect(),
+            Expects::HookPoint => self.hook_names(typed),
+            _ => Vec::new(),
         }
-        words
     }
 
     /// Hook names of the loaded models. Long lists are offered part by part.
@@ -227,7 +250,7 @@ impl Cursor<'_> {
     }
 
     /// Methods and properties after a point, by the value's type where that is known.
-    fn members(&self, before: &[&Piece]) -> Vec<Offer> {
+    fn members(&self, before: &[&Token]) -> Vec<Offer> {
         let offer = |name: &str, is_property: bool| Offer {
             text: if is_property {
                 name.to_owned()
@@ -238,10 +261,8 @@ impl Cursor<'_> {
         };
         let receiver = receiver(self.text, before, self.state);
         let Some(kind) = receiver.kind else {
-            let functions = self.reference.functions().iter();
-            let avec =
-                functions.filter(|f| f.receivers.iter().any(|r| RECEIVERS.contains(&r.as_str())));
-            return avec.map(|f| offer(&f.name, f.is_property)).collect();
+            let own = self.catalog.own_members().into_iter();
+            return own.map(|m| offer(&m.name, m.is_property)).collect();
         };
         let members = self.state.language().members(&kind).into_iter();
         let mut offers: Vec<Offer> = members.map(|m| offer(&m.name, m.is_property)).collect();
@@ -269,35 +290,34 @@ impl Cursor<'_> {
     }
 
     /// The function that is called with the option map around a place, and where the map opens.
-    fn options_of(&self, brackets: &[(char, usize)]) -> Option<(&Function, usize)> {
+    fn options_of(&self, brackets: &[(Bracket, usize)]) -> Option<(&Function, usize)> {
         let (call, map) = brackets.split_at_checked(brackets.len().checked_sub(1)?)?;
         let (bracket, place) = *map.first()?;
-        let hash = self.solid_before(place)?;
-        if bracket != '{' || hash.of(self.text) != "#" {
+        if bracket != Bracket::Map {
             return None;
         }
-        Some((self.reference.get(self.call_around(call)?)?, place))
+        Some((self.catalog.get(self.call_around(call)?)?, place))
     }
 
     /// Inside of `name(#{ .. }`, where a key stands: the options that are not written yet.
     fn option_keys(&self, start: usize) -> Option<Vec<Offer>> {
-        let brackets = open_brackets(self.text, &self.pieces);
+        let brackets = open_brackets(&self.tokens);
         let (function, place) = self.options_of(&brackets)?;
         let before = self.solid_before(start)?.of(self.text);
-        if !matches!(before, "{" | ",") || function.options.is_empty() {
+        if !matches!(before, "#{" | ",") || function.options.is_empty() {
             return None;
         }
         let written: Vec<&str> = self
-            .pieces
+            .tokens
             .iter()
             .enumerate()
-            .filter(|(_, piece)| piece.kind == Kind::Word && piece.range.start > place)
+            .filter(|(_, token)| token.is_word() && token.span.start > place)
             .filter(|(i, _)| {
-                self.pieces
+                self.tokens
                     .get(i + 1)
                     .is_some_and(|p| p.of(self.text) == ":")
             })
-            .map(|(_, piece)| piece.of(self.text))
+            .map(|(_, token)| token.of(self.text))
             .collect();
         let missing = function.options.iter();
         let missing = missing.filter(|option| !written.contains(&option.name));
@@ -305,7 +325,7 @@ impl Cursor<'_> {
             missing
                 .map(|option| Offer {
                     text: format!("{}: ", option.name),
-                    display: format!("{}: {}", option.name, option.type_name),
+                    display: format!("{}: {}", option.name, option.expects),
                 })
                 .collect(),
         )
@@ -318,8 +338,8 @@ impl Cursor<'_> {
             display: name.to_owned(),
         };
         let mut offers: Vec<Offer> = Vec::new();
-        let functions = self.reference.functions().iter();
-        offers.extend(functions.filter(|f| !f.is_property).map(|f| call(&f.name)));
+        let functions = self.catalog.function_names();
+        offers.extend(functions.iter().map(|name| call(name)));
         offers.extend(self.state.functions().iter().map(|name| call(name)));
         offers.extend(["print", "debug", "range", "type_of"].map(call));
         let variables = self.state.names().into_iter();
@@ -336,15 +356,6 @@ impl Cursor<'_> {
         offers
     }
 }
-
-/// The types that avec's own methods belong to.
-const RECEIVERS: [&str; 5] = [
-    "Model",
-    "Cache",
-    "Tensor",
-    "ActivationAddition",
-    "Completions",
-];
 
 /// Files and folders that begin with what is typed. With an extension only such files, named
 /// without it.

@@ -15,7 +15,7 @@ fn state() -> Interactive {
 
 fn offered(before: &str) -> Vec<String> {
     let state = state();
-    let (start, offers) = complete(before, &state, &state.host().reference());
+    let (start, offers) = complete(before, &state, &state.host().catalog());
     let typed = &before[..start];
     let texts = offers
         .into_iter()
@@ -89,6 +89,9 @@ fn commands_files_and_help() {
         [":load scripts/love_hate.rhai"]
     );
     assert_eq!(offered(":time twi"), [":time twice("]);
+    assert_eq!(offered(":set top_"), [":set top_k ", ":set top_p "]);
+    assert_eq!(offered(":set rng t"), [":set rng torch"]);
+    assert!(offered(":set top_p ").is_empty());
 }
 
 #[test]
@@ -162,10 +165,10 @@ fn modules_have_functions() {
     std::fs::write(folder.path().join("main.rhai"), "import \"lib\" as h;").unwrap();
     let mut state = state();
     state.load(&folder.path().join("main.rhai")).unwrap();
-    let reference = state.host().reference();
-    assert!(reference.get("double").is_none());
+    let catalog = state.host().catalog();
+    assert!(catalog.get("double").is_none());
     let texts = |before: &str| -> Vec<String> {
-        let (_, offers) = complete(before, &state, &reference);
+        let (_, offers) = complete(before, &state, &catalog);
         offers.into_iter().map(|offer| offer.text).collect()
     };
     assert_eq!(texts("h::"), ["double(", "half"]);

@@ -17,10 +17,10 @@ use super::command::Command;
 use super::complete::complete;
 use super::highlight::highlight;
 use crate::report::Painter;
-use crate::script::{Interactive, Reference};
+use crate::script::{Catalog, Interactive};
 
 /// What the person at the keyboard did.
-pub enum Typed {
+pub(super) enum Typed {
     Input(String),
     /// Ctrl-C: the line is dropped.
     Cancelled,
@@ -29,23 +29,26 @@ pub enum Typed {
 }
 
 /// Reads inputs, one or more lines each, with a history that outlives the session.
-pub struct LineEditor {
+pub(super) struct LineEditor {
     editor: Editor<Assistant, FileHistory>,
     history: Option<PathBuf>,
 }
 
 impl LineEditor {
     /// `state` is what completion looks into. It is not borrowed while an input runs.
-    pub fn new(state: Rc<RefCell<Interactive>>, painter: Painter) -> rustyline::Result<Self> {
+    pub(super) fn new(
+        state: Rc<RefCell<Interactive>>,
+        painter: Painter,
+    ) -> rustyline::Result<Self> {
         let config = Config::builder()
             .completion_type(CompletionType::List)
             .max_history_size(10_000)?
             .build();
         let mut editor = Editor::with_config(config)?;
-        let reference = state.borrow().host().reference();
+        let catalog = state.borrow().host().catalog();
         editor.set_helper(Some(Assistant {
             state,
-            reference,
+            catalog,
             painter,
             hinter: HistoryHinter::new(),
         }));
@@ -59,7 +62,7 @@ impl LineEditor {
         Ok(Self { editor, history })
     }
 
-    pub fn read(&mut self, prompt: &str) -> rustyline::Result<Typed> {
+    pub(super) fn read(&mut self, prompt: &str) -> rustyline::Result<Typed> {
         match self.editor.readline(prompt) {
             Ok(line) => {
                 if !line.trim().is_empty() {
@@ -109,7 +112,7 @@ fn history_file() -> Option<PathBuf> {
 
 struct Assistant {
     state: Rc<RefCell<Interactive>>,
-    reference: Reference,
+    catalog: Catalog,
     painter: Painter,
     hinter: HistoryHinter,
 }
@@ -128,7 +131,7 @@ impl Completer for Assistant {
         let Ok(state) = self.state.try_borrow() else {
             return Ok((pos, Vec::new()));
         };
-        let (start, offers) = complete(&line[..pos], &state, &self.reference);
+        let (start, offers) = complete(&line[..pos], &state, &self.catalog);
         let pairs = offers.into_iter().map(|offer| Pair {
             display: offer.display,
             replacement: offer.text,

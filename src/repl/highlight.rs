@@ -1,34 +1,39 @@
 //! Colours for a line of rhai while it is typed.
 
 use crate::report::Painter;
-use crate::script::scan::{Kind, Piece, scan};
+use crate::script::syntax::{Bracket, Brackets, Token, TokenKind, lex};
 
-const KEYWORDS: [&str; 27] = [
-    "let", "const", "if", "else", "switch", "do", "while", "until", "loop", "for", "in",
-    "continue", "break", "return", "fn", "private", "import", "export", "as", "try", "catch",
-    "throw", "global", "Fn", "call", "curry", "this",
-];
+/// Names that rhai gives a meaning to, and that are read like keywords.
+const SPECIAL: [&str; 5] = ["global", "Fn", "call", "curry", "this"];
 
 /// The same text with colours. `cursor` is a byte offset; the bracket there, or just before it, is
 /// shown with the one that it belongs to.
-pub fn highlight(line: &str, cursor: usize, painter: Painter) -> String {
-    let pieces = scan(line);
-    let matching = matching_brackets(line, &pieces, cursor);
+pub(super) fn highlight(line: &str, cursor: usize, painter: Painter) -> String {
+    let tokens = lex(line);
+    let brackets = Brackets::of(&tokens);
+    let matching = matching_brackets(&tokens, &brackets, cursor);
     let mut out = String::new();
-    for (i, piece) in pieces.iter().enumerate() {
-        let text = piece.of(line);
+    for (i, token) in tokens.iter().enumerate() {
+        let text = token.of(line);
         let called = || {
-            let next = pieces[i + 1..].iter().find(|p| p.kind != Kind::Space);
-            next.is_some_and(|p| p.of(line) == "(")
+            let next = tokens[i + 1..]
+                .iter()
+                .find(|t| t.kind != TokenKind::Whitespace);
+            next.is_some_and(|t| t.of(line) == "(")
         };
-        out.push_str(&match piece.kind {
-            Kind::Comment => painter.dim(text),
-            Kind::Text => painter.green(text),
-            Kind::Number => painter.yellow(text),
-            Kind::Word if matches!(text, "true" | "false") => painter.yellow(text),
-            Kind::Word if KEYWORDS.contains(&text) => painter.magenta(text),
-            Kind::Word if called() => painter.blue(text),
-            Kind::Symbol if matching.contains(&piece.range.start) => painter.bold(text),
+        // The braces of `${ .. }` belong to the text around them.
+        let open = brackets.partner(i).map_or(i, |partner| partner.min(i));
+        let in_text = tokens[open].opens() == Some(Bracket::Interpolation);
+        out.push_str(&match token.kind {
+            _ if matching.contains(&i) => painter.bold(text),
+            TokenKind::Comment => painter.dim(text),
+            TokenKind::String | TokenKind::Char => painter.green(text),
+            TokenKind::Open(_) | TokenKind::Close if in_text => painter.green(text),
+            TokenKind::Number => painter.yellow(text),
+            TokenKind::Keyword if matches!(text, "true" | "false") => painter.yellow(text),
+            TokenKind::Keyword => painter.magenta(text),
+            TokenKind::Identifier if SPECIAL.contains(&text) => painter.magenta(text),
+            TokenKind::Identifier if called() => painter.blue(text),
             _ => text.to_owned(),
         });
     }
@@ -36,24 +41,14 @@ pub fn highlight(line: &str, cursor: usize, painter: Painter) -> String {
 }
 
 /// The bracket at the cursor and its partner; nothing if there is none.
-fn matching_brackets(line: &str, pieces: &[Piece], cursor: usize) -> Vec<usize> {
-    let mut open: Vec<usize> = Vec::new();
-    let mut pairs = Vec::new();
-    for piece in pieces.iter().filter(|piece| piece.kind == Kind::Symbol) {
-        match piece.of(line) {
-            "(" | "[" | "{" => open.push(piece.range.start),
-            ")" | "]" | "}" => {
-                if let Some(start) = open.pop() {
-                    pairs.push([start, piece.range.start]);
-                }
-            }
-            _ => {}
-        }
-    }
-    let at = |place: usize| pairs.iter().find(|pair| pair.contains(&place));
+fn matching_brackets(tokens: &[Token], brackets: &Brackets, cursor: usize) -> Vec<usize> {
+    let at = |byte: usize| {
+        let token = tokens.iter().position(|t| t.span.contains(&byte))?;
+        let partner = brackets.partner(token)?;
+        Some(vec![token.min(partner), token.max(partner)])
+    };
     at(cursor)
         .or_else(|| cursor.checked_sub(1).and_then(at))
-        .map(|pair| pair.to_vec())
         .unwrap_or_default()
 }
 
@@ -73,7 +68,12 @@ mod tests {
     #[test]
     fn brackets_find_each_other() {
         let line = "f(a[0])";
-        let of = |cursor| matching_brackets(line, &scan(line), cursor);
+        let tokens = lex(line);
+        let of = |cursor| {
+            let found = matching_brackets(&tokens, &Brackets::of(&tokens), cursor);
+            let starts = found.iter().map(|at| tokens[*at].span.start);
+            starts.collect::<Vec<_>>()
+        };
         assert_eq!(of(1), [1, 6]);
         assert_eq!(of(7), [1, 6]);
         assert_eq!(of(4), [3, 5]);

@@ -2,36 +2,38 @@
 
 use rhai::Dynamic;
 
-use crate::script::scan::{Kind, Piece};
-use crate::script::{Interactive, Language};
+use crate::script::syntax::{Bracket, Brackets, Token, TokenKind};
+use crate::script::{Catalog, Interactive};
 
 /// What is known of a value before a point.
 #[derive(Debug, Clone, Default)]
-pub struct Receiver {
+pub(super) struct Receiver {
     /// Its type as scripts know it.
     pub kind: Option<String>,
     /// Itself, for variables and what is in them.
     pub value: Option<Dynamic>,
-    /// Where the expression begins, in the pieces.
+    /// Where the expression begins, in the tokens.
     start: usize,
 }
 
-/// The value that ends with the last of these pieces, among which are no spaces and comments.
-pub fn receiver(text: &str, pieces: &[&Piece], state: &Interactive) -> Receiver {
+/// The value that ends with the last of these tokens, among which is no trivia.
+pub(super) fn receiver(text: &str, tokens: &[&Token], state: &Interactive) -> Receiver {
     let reader = Reader {
         text,
-        pieces,
+        brackets: Brackets::of(tokens.iter().copied()),
+        tokens,
         state,
         language: state.language(),
     };
-    reader.ending_at(pieces.len()).unwrap_or_default()
+    reader.ending_at(tokens.len()).unwrap_or_default()
 }
 
 struct Reader<'a> {
     text: &'a str,
-    pieces: &'a [&'a Piece],
+    tokens: &'a [&'a Token],
+    brackets: Brackets,
     state: &'a Interactive,
-    language: &'a Language,
+    language: &'a Catalog,
 }
 
 /// Words that stand before a bracket and call nothing.
@@ -39,7 +41,7 @@ const NO_CALLS: [&str; 7] = ["if", "while", "for", "in", "switch", "return", "un
 
 impl Reader<'_> {
     fn is(&self, at: usize, text: &str) -> bool {
-        self.pieces.get(at).is_some_and(|p| p.of(self.text) == text)
+        self.tokens.get(at).is_some_and(|t| t.of(self.text) == text)
     }
 
     fn of_kind(&self, kind: Option<&str>, start: usize) -> Receiver {
@@ -58,60 +60,48 @@ impl Reader<'_> {
         }
     }
 
-    /// The value before this piece.
+    /// The value before this token.
     fn ending_at(&self, end: usize) -> Option<Receiver> {
         let at = end.checked_sub(1)?;
-        let piece = self.pieces.get(at)?;
-        let own = piece.of(self.text);
-        match piece.kind {
-            Kind::Number => {
-                let hexadecimal = own.starts_with("0x");
+        let token = self.tokens.get(at)?;
+        let own = token.of(self.text);
+        match token.kind {
+            TokenKind::Number => {
+                let hexadecimal = own.trim_start_matches('-').starts_with("0x");
                 let float = !hexadecimal && own.contains(['.', 'e']);
                 Some(self.of_kind(Some(if float { "number" } else { "integer" }), at))
             }
-            Kind::Text if own.starts_with('\'') => Some(self.of_kind(Some("char"), at)),
-            Kind::Text => {
-                let start = if own.starts_with('}') {
-                    self.opening(at)?
-                } else {
-                    at
-                };
-                Some(self.of_kind(Some("string"), start))
-            }
-            Kind::Word => Some(self.word(at, own)),
-            Kind::Symbol => match own {
-                ")" => self.call(self.opening(at)?, at),
-                "]" => self.index(self.opening(at)?, at),
-                "}" => {
-                    let open = self.opening(at)?;
-                    let map = open > 0 && self.is(open - 1, "#");
-                    map.then(|| self.of_kind(Some("object map"), open - 1))
+            TokenKind::Char => Some(self.of_kind(Some("char"), at)),
+            TokenKind::String => Some(self.of_kind(Some("string"), self.string_start(at)?)),
+            TokenKind::Identifier | TokenKind::Keyword => Some(self.word(at, own)),
+            TokenKind::Close => {
+                let open = self.brackets.partner(at)?;
+                match self.tokens[open].opens()? {
+                    Bracket::Paren => self.call(open, at),
+                    Bracket::Square => self.index(open, at),
+                    Bracket::Map => Some(self.of_kind(Some("object map"), open)),
+                    Bracket::Brace | Bracket::Interpolation => None,
                 }
-                _ => None,
-            },
-            Kind::Space | Kind::Comment => None,
+            }
+            _ => None,
         }
     }
 
-    /// Where the bracket opens that closes here.
-    fn opening(&self, close: usize) -> Option<usize> {
-        let mut open = Vec::new();
-        for (at, piece) in self.pieces.iter().enumerate() {
-            if piece.closes(self.text) {
-                let opened = open.pop();
-                if at == close {
-                    return opened;
-                }
-            }
-            if piece.opens(self.text).is_some() {
-                open.push(at);
-            }
+    /// Where the string begins that ends here: a template has values in between.
+    fn string_start(&self, end: usize) -> Option<usize> {
+        let mut start = end;
+        while let Some(close) = start.checked_sub(1)
+            && self.tokens[close].kind == TokenKind::Close
+            && let Some(open) = self.brackets.partner(close)
+            && self.tokens[open].opens() == Some(Bracket::Interpolation)
+        {
+            start = open.checked_sub(1)?;
         }
-        None
+        Some(start)
     }
 
     fn in_module(&self, at: usize) -> bool {
-        at > 1 && self.is(at - 1, ":") && self.is(at - 2, ":")
+        at > 0 && self.is(at - 1, "::")
     }
 
     fn word(&self, at: usize, name: &str) -> Receiver {
@@ -144,12 +134,12 @@ impl Reader<'_> {
 
     /// A call, or an expression in brackets.
     fn call(&self, open: usize, close: usize) -> Option<Receiver> {
-        let name = open.checked_sub(1).map(|at| (at, self.pieces[at]));
-        if let Some((at, piece)) = name
-            && piece.kind == Kind::Word
-            && !NO_CALLS.contains(&piece.of(self.text))
+        let name = open.checked_sub(1).map(|at| (at, self.tokens[at]));
+        if let Some((at, token)) = name
+            && token.is_word()
+            && !NO_CALLS.contains(&token.of(self.text))
         {
-            let name = piece.of(self.text);
+            let name = token.of(self.text);
             if at > 0 && self.is(at - 1, ".") {
                 let owner = self.ending_at(at - 1)?;
                 let kind = owner.kind.as_deref();
@@ -174,9 +164,9 @@ impl Reader<'_> {
             Some(before) if self.ends_a_value(before) => self.ending_at(open)?,
             _ => return Some(self.of_kind(Some("array"), open)),
         };
-        let inside = &self.pieces[open + 1..close];
+        let inside = &self.tokens[open + 1..close];
         let index = match inside {
-            [piece] => piece.of(self.text),
+            [token] => token.of(self.text),
             _ => "",
         };
         let element = owner.value.as_ref().and_then(|value| {
@@ -200,11 +190,11 @@ impl Reader<'_> {
     }
 
     fn ends_a_value(&self, at: usize) -> bool {
-        let piece = self.pieces[at];
-        match piece.kind {
-            Kind::Word => !NO_CALLS.contains(&piece.of(self.text)),
-            Kind::Text => true,
-            _ => matches!(piece.of(self.text), ")" | "]"),
+        let token = self.tokens[at];
+        match token.kind {
+            TokenKind::Identifier | TokenKind::Keyword => !NO_CALLS.contains(&token.of(self.text)),
+            TokenKind::String | TokenKind::Char => true,
+            _ => matches!(token.of(self.text), ")" | "]"),
         }
     }
 }

@@ -119,7 +119,7 @@ impl Shell {
         match command {
             Command::Help(None) => self.help(),
             Command::Help(Some(name)) => {
-                let call = format!("help({})", crate::steering::string_literal(&name));
+                let call = format!("help({})", crate::script::string_literal(&name));
                 self.without_saving(&call);
             }
             Command::Load(path) => {
@@ -163,7 +163,7 @@ impl Shell {
             text.push_str(&format!("\n  {command:<16} {meaning}"));
         }
         text.push_str("\n\nEverything else is rhai: let x = 1; x + 1. `_` is the last value.\n\n");
-        text.push_str(&self.state.borrow().host().reference().overview());
+        text.push_str(&self.state.borrow().host().catalog().overview());
         self.say(&text);
     }
 

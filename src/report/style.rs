@@ -1,37 +1,18 @@
 //! Colours and weights of text, or plain text.
 
 use std::io::IsTerminal;
-use std::str::FromStr;
 
-use crate::error::{Error, ErrorKind, Result};
+use crate::words::words;
 
-/// When to use colour.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum ColorChoice {
-    /// If the stream and the environment call for it.
-    #[default]
-    Auto,
-    /// On every stream.
-    Always,
-    /// On none.
-    Never,
-}
-
-impl FromStr for ColorChoice {
-    type Err = Error;
-
-    fn from_str(text: &str) -> Result<Self> {
-        match text {
-            "auto" => Ok(Self::Auto),
-            "always" => Ok(Self::Always),
-            "never" => Ok(Self::Never),
-            _ => Err(ErrorKind::UnknownName {
-                what: "colour choice",
-                name: text.to_owned(),
-                known: ["auto", "always", "never"].map(str::to_owned).to_vec(),
-            }
-            .into()),
-        }
+words! {
+    /// When to use colour.
+    pub enum ColorChoice: "colour choice", default Auto {
+        /// Asks the stream and the environment.
+        Auto = "auto",
+        /// On every stream.
+        Always = "always",
+        /// On none.
+        Never = "never",
     }
 }
 

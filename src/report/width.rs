@@ -32,14 +32,14 @@ pub fn visible(text: &str) -> String {
 
 /// A span of text in one style; styles are the caller's.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Span<S> {
+pub(super) struct Span<S> {
     pub text: String,
     pub style: S,
 }
 
 /// Wraps styled text into lines of at most `width` columns, between words if possible. Newlines
 /// break lines too, and spaces at a break are dropped.
-pub fn wrap<S: Copy + PartialEq>(spans: &[Span<S>], width: usize) -> Vec<Vec<Span<S>>> {
+pub(super) fn wrap<S: Copy + PartialEq>(spans: &[Span<S>], width: usize) -> Vec<Vec<Span<S>>> {
     let width = width.max(1);
     let whole: String = spans.iter().map(|span| span.text.as_str()).collect();
     // Where each span ends in the whole text. A cluster takes the style of the span it begins in.

@@ -9,7 +9,7 @@ use super::batches;
 use super::decoder::Decoder;
 use super::rng::Rng;
 use super::sampler::Sampling;
-use crate::error::{ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result, Subject};
 use crate::model::{HookedTransformer, Hooks};
 use crate::run::RunContext;
 
@@ -115,15 +115,16 @@ impl HookedTransformer {
     ) -> Result<Vec<Vec<GeneratedRow>>> {
         options.sampling.check()?;
         let n_ctx = self.arch().n_ctx;
-        for arm in arms.iter() {
-            self.check_tokens(&arm.prompt)?;
+        for (i, arm) in arms.iter().enumerate() {
+            let checked = self.check_tokens(&arm.prompt);
+            checked.map_err(|error| error.about_one(Subject::Prompt, i))?;
             if arm.prompt.len() + options.max_new_tokens > n_ctx {
-                return Err(ErrorKind::ContextExceeded {
+                return Err(Error::new(ErrorKind::ContextExceeded {
                     prompt: arm.prompt.len(),
                     new: options.max_new_tokens,
                     n_ctx,
-                }
-                .into());
+                })
+                .about(Subject::NewTokens));
             }
         }
         let mut runs: HashMap<usize, usize> = HashMap::new();

@@ -1,39 +1,20 @@
 //! The two random streams of sampling.
 
-use std::str::FromStr;
-
 use rand::{Rng as _, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rand_mt::Mt;
 
-use crate::error::{Error, ErrorKind, Result};
+use crate::words::words;
 
-/// The source of random numbers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Rng {
-    /// Every row has its own generator, keyed by seed and row index, so a row's text depends on
-    /// neither the number of rows nor threads, batches or machines.
-    #[default]
-    Row,
-    /// The numbers that torch draws on the CPU after `manual_seed(seed)`; all rows of a run share
-    /// one stream.
-    Torch,
-}
-
-impl FromStr for Rng {
-    type Err = Error;
-
-    fn from_str(text: &str) -> Result<Self> {
-        match text {
-            "row" => Ok(Self::Row),
-            "torch" => Ok(Self::Torch),
-            _ => Err(ErrorKind::UnknownName {
-                what: "rng",
-                name: text.to_owned(),
-                known: vec!["row".into(), "torch".into()],
-            }
-            .into()),
-        }
+words! {
+    /// The source of random numbers.
+    pub enum Rng: "rng", default Row {
+        /// Every row has its own stream from (seed, row index), so that its text depends on
+        /// neither the number of rows nor threads, batches or machines.
+        Row = "row",
+        /// Draws what torch draws on the CPU after `manual_seed(seed)`, as the Python original
+        /// does; all rows of a run share one stream.
+        Torch = "torch",
     }
 }
 

@@ -9,8 +9,9 @@ use rten_simd::SimdUnaryOp;
 use rten_vecmath::Exp;
 
 use super::rng::exponential;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::kernels::reductions;
+use crate::rule::Rule;
 
 /// How the next token is chosen.
 #[derive(Debug, Clone, PartialEq)]
@@ -27,6 +28,11 @@ pub struct Sampling {
     pub freq_penalty: f64,
 }
 
+const AT_LEAST_ZERO: Rule<f64> = Rule {
+    text: "0 or more",
+    holds: |x| x.is_finite() && *x >= 0.0,
+};
+
 impl Default for Sampling {
     fn default() -> Self {
         Self {
@@ -39,38 +45,34 @@ impl Default for Sampling {
 }
 
 impl Sampling {
+    /// The range of [`Self::temperature`].
+    pub const TEMPERATURE: Rule<f64> = AT_LEAST_ZERO;
+    /// The range of [`Self::top_k`].
+    pub const TOP_K: Rule<usize> = Rule {
+        text: "1 or more",
+        holds: |k| *k >= 1,
+    };
+    /// The range of [`Self::top_p`].
+    pub const TOP_P: Rule<f64> = Rule {
+        text: "above 0 and at most 1",
+        holds: |p| *p > 0.0 && *p <= 1.0,
+    };
+    /// The range of [`Self::freq_penalty`].
+    pub const FREQ_PENALTY: Rule<f64> = AT_LEAST_ZERO;
+
     /// Checks that all values are in range.
     ///
     /// # Errors
     /// For the first that is not.
     pub fn check(&self) -> Result<()> {
-        if !(self.temperature.is_finite() && self.temperature >= 0.0) {
-            return Err(Error::invalid(
-                "temperature",
-                self.temperature,
-                "must be 0 or more",
-            ));
+        Self::TEMPERATURE.check("temperature", &self.temperature)?;
+        if let Some(top_k) = &self.top_k {
+            Self::TOP_K.check("top_k", top_k)?;
         }
-        if self.top_k == Some(0) {
-            return Err(Error::invalid("top_k", 0, "must be 1 or more"));
+        if let Some(top_p) = &self.top_p {
+            Self::TOP_P.check("top_p", top_p)?;
         }
-        if let Some(top_p) = self.top_p
-            && !(top_p > 0.0 && top_p <= 1.0)
-        {
-            return Err(Error::invalid(
-                "top_p",
-                top_p,
-                "must be above 0 and at most 1",
-            ));
-        }
-        if !(self.freq_penalty.is_finite() && self.freq_penalty >= 0.0) {
-            return Err(Error::invalid(
-                "freq_penalty",
-                self.freq_penalty,
-                "must be 0 or more",
-            ));
-        }
-        Ok(())
+        Self::FREQ_PENALTY.check("freq_penalty", &self.freq_penalty)
     }
 
     /// The divisor of the logits. Beyond these bounds f32 can't hold the quotients, and the

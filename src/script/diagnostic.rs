@@ -31,7 +31,7 @@ impl Diagnostic {
         self.render_within(painter, None)
     }
 
-    /// The same for a terminal of so many columns: of a line that is wider the part around the
+    /// The same for a terminal of `columns`: of a line that is wider, the part around the
     /// caret, since a terminal would break it and the caret would stand under something else.
     pub fn render_within(&self, painter: Painter, columns: Option<usize>) -> String {
         let mut out = format!("{} {}", painter.red("error:"), painter.bold(&self.message));
@@ -104,7 +104,7 @@ impl Diagnostic {
     }
 }
 
-/// The part of a line around a place, in so many columns, with `…` where it is cut; and where in it
+/// The part of a line around a place that fits into `room`, with `…` where it is cut; and where in it
 /// the place is.
 fn around(line: &str, place: usize, length: usize, room: usize) -> (String, usize) {
     let room = room.max(8);

@@ -3,7 +3,8 @@
 
 use rhai::{Dynamic, EvalAltResult, Position};
 
-use crate::error::{Error, ErrorKind};
+use super::output::OutputError;
+use crate::error::Error;
 
 /// One or more errors of one call.
 #[derive(Debug, Clone)]
@@ -11,47 +12,47 @@ pub struct Fault {
     pub problems: Vec<Problem>,
 }
 
-/// An error, and the option that it is about.
+/// An error, and the part of the call that it is about.
 #[derive(Debug, Clone)]
 pub struct Problem {
     pub error: Error,
-    /// The option that the error is about. Several, if functions name it differently: the first
-    /// that the call has is meant.
-    pub keys: Vec<String>,
-    /// Whether the fault is the key itself rather than its value.
-    pub at_key: bool,
+    pub place: Place,
 }
 
-impl From<Error> for Fault {
-    /// An error that names a value is about the option of that name.
-    fn from(error: Error) -> Self {
-        let keys: Vec<String> = match error.kind() {
-            ErrorKind::InvalidValue { name, .. } | ErrorKind::WrongType { name, .. } => {
-                vec![name.clone()]
-            }
-            kind => about(kind).iter().map(|key| (*key).to_owned()).collect(),
-        };
-        Self {
-            problems: vec![Problem {
-                error,
-                keys,
-                at_key: false,
-            }],
+/// A part of a call.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Place {
+    Call,
+    /// The name of an option.
+    Key(String),
+    /// The value of an option, or an element of that array.
+    Value {
+        option: String,
+        element: Option<usize>,
+    },
+}
+
+impl Place {
+    pub fn value(option: &str, element: Option<usize>) -> Self {
+        Self::Value {
+            option: option.to_owned(),
+            element,
         }
     }
 }
 
-/// The options that can be behind an error of the library, which knows nothing of options.
-fn about(kind: &ErrorKind) -> &'static [&'static str] {
-    match kind {
-        ErrorKind::LayerOutOfRange { .. } => &["act_name", "activation_additions"],
-        ErrorKind::VectorLongerThanPrompt { .. } => &["activation_additions"],
-        ErrorKind::PromptTooLong { .. } => &["prompt", "prompt_batch", "input"],
-        ErrorKind::ContextExceeded { .. } => &["tokens_to_generate", "max_new_tokens"],
-        ErrorKind::EmptyPromptBatch => &["prompt_batch"],
-        ErrorKind::TokenOutOfRange { .. } => &["custom_pad_id", "tokens", "input"],
-        ErrorKind::PromptXorTokens { both: true } => &["tokens"],
-        _ => &[],
+impl From<Problem> for Fault {
+    fn from(problem: Problem) -> Self {
+        Self {
+            problems: vec![problem],
+        }
+    }
+}
+
+impl From<Error> for Fault {
+    fn from(error: Error) -> Self {
+        let place = Place::Call;
+        Problem { error, place }.into()
     }
 }
 
@@ -77,6 +78,13 @@ impl From<Fault> for Box<EvalAltResult> {
             return EvalAltResult::ErrorTerminated(Dynamic::UNIT, Position::NONE).into();
         }
         EvalAltResult::ErrorRuntime(Dynamic::from(fault), Position::NONE).into()
+    }
+}
+
+/// Who can't be read any more has nothing to say: the run ends, and scripts can't catch that.
+impl From<OutputError> for Box<EvalAltResult> {
+    fn from(error: OutputError) -> Self {
+        EvalAltResult::ErrorTerminated(Dynamic::from(error), Position::NONE).into()
     }
 }
 

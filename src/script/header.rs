@@ -4,16 +4,19 @@ use rhai::AST;
 
 use super::locate::param_calls;
 
+/// What a script's first lines say, and what it can be given.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Header {
     /// The `//!` lines, without their signs.
     pub text: String,
+    /// In the order in which the script asks for them.
     pub params: Vec<Param>,
 }
 
 /// A parameter that a script asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Param {
+    /// As `-p` names it.
     pub name: String,
     /// As the script writes it.
     pub default: String,

@@ -3,23 +3,47 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use rhai::{AST, Dynamic, Engine, EvalAltResult, OptimizationLevel, Scope};
+use rhai::{
+    AST, Dynamic, Engine, EvalAltResult, Module, OptimizationLevel, Scope, Shared, Variant,
+};
 
 use super::bindings;
+use super::catalog::Catalog;
 use super::diagnostic::Diagnostic;
 use super::header::Header;
+use super::help;
+use super::hints::hints;
 use super::locate::param_calls;
+use super::modules::ModuleLoader;
+use super::output::OutputError;
 use super::prose::{self, Script};
-use super::reference::Reference;
-use super::resolver::FolderResolver;
-use super::session::{OutputFailure, Session};
+use super::session::Session;
 use super::source::{folder_of, read_script};
 use crate::error::Error;
 
 /// An engine and the session that its scripts run in.
+///
+/// ```
+/// use avec::report::Painter;
+/// use avec::script::{Host, Output, Session};
+///
+/// let output = Output::new(Box::new(std::io::stdout()), 80, Painter::plain());
+/// let mut host = Host::new(Session::new(output));
+/// host.set("coeff", 5_i64);
+/// if host.run_text("double", "let doubled = 2 * coeff;").is_err() {
+///     panic!("the script has an error");
+/// }
+/// assert_eq!(host.get::<i64>("doubled"), Some(10));
+/// ```
 pub struct Host {
     pub(super) engine: Engine,
     session: Arc<Session>,
+    /// The functions of the program that embeds the host.
+    registered: Vec<Shared<Module>>,
+    /// The variables that every script begins with.
+    given: Scope<'static>,
+    /// The variables that the last script ended with.
+    left: Scope<'static>,
 }
 
 /// Why a script did not come to its end.
@@ -41,34 +65,67 @@ impl From<Error> for Stopped {
         Self::Failed(Box::new(Diagnostic {
             message: error.message(),
             labels: Vec::new(),
-            hints: error.hints(),
+            hints: hints(&error),
         }))
     }
 }
 
-impl From<OutputFailure> for Stopped {
-    fn from(failure: OutputFailure) -> Self {
+impl From<OutputError> for Stopped {
+    fn from(failure: OutputError) -> Self {
         match failure {
-            OutputFailure::Closed => Self::BrokenPipe,
-            OutputFailure::Broken(reason) => {
-                Error::other(format!("can't write the output: {reason}")).into()
-            }
+            OutputError::Closed => Self::BrokenPipe,
+            broken @ OutputError::Broken(_) => Error::other(broken.to_string()).into(),
         }
     }
 }
 
 impl Host {
     pub fn new(session: Session) -> Self {
-        Self::of(Arc::new(session))
+        Self::of(Arc::new(session), Vec::new())
     }
 
-    /// A fresh engine for a session that goes on.
-    pub(super) fn of(session: Arc<Session>) -> Self {
+    fn of(session: Arc<Session>, registered: Vec<Shared<Module>>) -> Self {
         let mut engine = Engine::new();
         harden(&mut engine);
         bindings::register(&mut engine);
+        help::register(&mut engine);
+        for module in &registered {
+            engine.register_global_module(module.clone());
+        }
         connect(&mut engine, &session);
-        Self { engine, session }
+        Self {
+            engine,
+            session,
+            registered,
+            given: Scope::new(),
+            left: Scope::new(),
+        }
+    }
+
+    /// A fresh engine for the session, which goes on, with the same functions and no variables.
+    pub(super) fn afresh(&self) -> Self {
+        Self::of(self.session.clone(), self.registered.clone())
+    }
+
+    /// Adds a module of functions that every script can call by their names alone.
+    pub(super) fn add(&mut self, module: Module) {
+        let module: Shared<Module> = module.into();
+        self.engine.register_global_module(module.clone());
+        self.registered.push(module);
+    }
+
+    /// Gives all scripts that run from now on a variable, or another value for it. Functions of a
+    /// script don't see variables; they take what they need as arguments.
+    pub fn set(&mut self, name: &str, value: impl Variant + Clone) -> &mut Self {
+        self.given.set_or_push(name, value);
+        self
+    }
+
+    /// A variable of the last script, as it was when the script ended or failed; none if there is
+    /// no such variable or it has another type. rhai's integers are `i64` and its numbers `f64`;
+    /// as a `rhai::Dynamic` a variable of any type is given.
+    pub fn get<T: Variant + Clone>(&self, name: &str) -> Option<T> {
+        self.left.get(name)?.clone().try_cast()
     }
 
     pub fn session(&self) -> &Arc<Session> {
@@ -76,8 +133,8 @@ impl Host {
     }
 
     /// Everything that scripts can call, for help.
-    pub fn reference(&self) -> Reference {
-        Reference::of(&self.engine)
+    pub fn catalog(&self) -> Catalog {
+        bindings::catalog(&self.engine)
     }
 
     /// Runs a script file. Its modules come from its own folder.
@@ -93,8 +150,12 @@ impl Host {
     }
 
     fn run(&mut self, name: &str, text: &str, folder: Option<PathBuf>) -> Result<(), Stopped> {
-        self.engine
-            .set_module_resolver(FolderResolver::new(folder.as_deref()));
+        let modules = ModuleLoader::default();
+        if let Some(folder) = folder {
+            modules.begin(1, &folder);
+        }
+        self.engine.set_module_resolver(modules);
+        self.left = self.given.clone();
         let mut ast = self.compile(name, text)?;
         ast.set_source(name);
         let params = param_calls(&ast);
@@ -104,7 +165,7 @@ impl Host {
         }
         let result = self
             .engine
-            .eval_ast_with_scope::<Dynamic>(&mut Scope::new(), &ast);
+            .eval_ast_with_scope::<Dynamic>(&mut self.left, &ast);
         if let Err(error) = result {
             return Err(self.stopped(
                 &error,
@@ -132,7 +193,8 @@ impl Host {
     }
 
     fn compile(&self, name: &str, text: &str) -> Result<AST, Stopped> {
-        self.engine.compile(text).map_err(|error| {
+        let compiled = self.engine.compile_with_scope(&self.given, text);
+        compiled.map_err(|error| {
             let error: Box<EvalAltResult> = error.into();
             self.stopped(
                 &error,
@@ -158,12 +220,12 @@ impl Host {
 
     fn stopped(&self, error: &EvalAltResult, script: &Script) -> Stopped {
         if let EvalAltResult::ErrorTerminated(reason, _) = root(error) {
-            return match reason.clone().try_cast::<OutputFailure>() {
+            return match reason.clone().try_cast::<OutputError>() {
                 Some(failure) => failure.into(),
                 None => Stopped::Cancelled,
             };
         }
-        Stopped::Failed(Box::new(prose::diagnose(error, script, &self.reference())))
+        Stopped::Failed(Box::new(prose::diagnose(error, script, &self.catalog())))
     }
 }
 

@@ -5,9 +5,9 @@ use std::ops::{Range, RangeInclusive};
 use rhai::{Blob, Dynamic, FnPtr, INT, ImmutableString, Map};
 use serde_json::{Number, Value};
 
-use super::bindings::completion_maps;
 use super::fault::{Fault, IntoScript, ScriptResult};
-use super::options::kind_of;
+use super::literal::{self, kind_of};
+use super::table::completion_maps;
 use crate::analysis::Completions;
 use crate::error::Error;
 use crate::model::{ActivationCache, HookedTransformer};
@@ -67,7 +67,7 @@ fn convert(run: &RunContext, value: &Dynamic, depth: usize) -> ScriptResult<Valu
         return tensor_json(&tensor);
     }
     if let Some(addition) = value.clone().try_cast::<ActivationAddition>() {
-        return Ok(Value::from(addition.to_string()));
+        return Ok(Value::from(literal::addition(&addition)));
     }
     if let Some(model) = value.clone().try_cast::<HookedTransformer>() {
         return Ok(Value::from(model.name()));

@@ -2,15 +2,34 @@
 
 use rhai::{AST, ASTNode, Expr, Position, Stmt};
 
-/// The positions of one key of a call's option map.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct KeyPlace {
-    pub key: Position,
-    pub value: Position,
+use super::fault::Place;
+use super::literal::shortened;
+use super::syntax::{TokenKind, lex};
+
+/// Finds a part of the call at `call`, if it was written there and not kept in a variable.
+pub fn find(ast: &AST, call: Position, place: &Place) -> Option<Position> {
+    match place {
+        Place::Call => Some(call),
+        Place::Key(key) => option(ast, call, key, &|key, _| key),
+        Place::Value {
+            option: name,
+            element,
+        } => option(ast, call, name, &|_, value| match (value, element) {
+            (Expr::Array(items, _), Some(i)) => items
+                .get(*i)
+                .map_or(value.start_position(), Expr::start_position),
+            _ => value.start_position(),
+        }),
+    }
 }
 
-/// Finds a key in the map that the call at `call` was written with.
-pub fn option_key(ast: &AST, call: Position, key: &str) -> Option<KeyPlace> {
+/// What `of` gives for an option of the map that a call was written with.
+fn option(
+    ast: &AST,
+    call: Position,
+    name: &str,
+    of: &dyn Fn(Position, &Expr) -> Position,
+) -> Option<Position> {
     let mut found = None;
     ast.walk(&mut |path: &[ASTNode]| {
         let arguments = match path.last() {
@@ -23,11 +42,8 @@ pub fn option_key(ast: &AST, call: Position, key: &str) -> Option<KeyPlace> {
         for argument in arguments {
             if let Expr::Map(map, _) = argument {
                 for (ident, value) in &map.0 {
-                    if ident.name == key {
-                        found = Some(KeyPlace {
-                            key: ident.pos,
-                            value: value.start_position(),
-                        });
+                    if ident.name == name {
+                        found = Some(of(ident.pos, value));
                         return false;
                     }
                 }
@@ -58,9 +74,8 @@ pub fn param_calls(ast: &AST) -> ParamCalls {
                 let default = f.args.get(1).and_then(|a| a.get_literal_value(None));
                 match name.and_then(|name| name.into_string().ok()) {
                     Some(name) => {
-                        let default = default.map_or("(computed)".into(), |default| {
-                            super::options::literal(&default)
-                        });
+                        let default =
+                            default.map_or("(computed)".into(), |default| shortened(&default));
                         if !calls.iter().any(|(known, _)| *known == name) {
                             calls.push((name, default));
                         }
@@ -76,32 +91,20 @@ pub fn param_calls(ast: &AST) -> ParamCalls {
     ParamCalls { calls, complete }
 }
 
-/// How many characters the word at a column has; 1 if there is none.
+/// How many characters the word or string at a column has; 1 if there is none. Of a number it is the
+/// part before the point, unless it has a sign.
 pub fn word_length(line: &str, column: usize) -> usize {
-    let mut rest = line.chars().skip(column.saturating_sub(1)).peekable();
-    match rest.peek() {
-        Some(c) if c.is_alphanumeric() || *c == '_' => rest
-            .take_while(|c| c.is_alphanumeric() || *c == '_')
-            .count(),
-        Some('"') => {
-            let mut length = 1;
-            let mut escaped = false;
-            rest.next();
-            for c in rest {
-                length += 1;
-                match c {
-                    '\\' if !escaped => escaped = true,
-                    '"' if !escaped => return length,
-                    _ => escaped = false,
-                }
-            }
-            1
-        }
-        Some('-') => {
-            rest.next();
-            1 + rest
-                .take_while(|c| c.is_alphanumeric() || *c == '.')
-                .count()
+    let start = column.saturating_sub(1);
+    let rest: String = line.chars().skip(start).collect();
+    let tokens = lex(&rest);
+    let Some(token) = tokens.first().filter(|token| !token.is_open()) else {
+        return 1;
+    };
+    let own = token.of(&rest);
+    match token.kind {
+        TokenKind::Number if !own.starts_with('-') => own.find('.').unwrap_or(own.len()),
+        TokenKind::Number | TokenKind::String | TokenKind::Identifier | TokenKind::Keyword => {
+            own.chars().count()
         }
         _ => 1,
     }

@@ -4,33 +4,43 @@
 //! [`Host`] runs scripts, [`Session`] is what one run shares, `bindings` are the functions.
 
 pub(crate) mod bindings;
+mod catalog;
 mod diagnostic;
+mod engine_errors;
 mod fault;
 mod header;
+mod help;
+mod hints;
 mod host;
 mod interactive;
 mod json;
-mod language;
+mod literal;
 mod locate;
+mod model_cache;
+mod modules;
 mod options;
+mod output;
 mod params;
 mod prose;
-mod reference;
+mod register;
 mod remembered;
-mod resolver;
-pub mod scan;
 mod session;
 mod source;
+pub(crate) mod syntax;
+mod table;
 mod watch;
 
+pub use catalog::{Catalog, Expects, Form, Function, Member, OptionSpec, Parameter, Type};
 pub use diagnostic::{Diagnostic, Label};
 pub use header::{Header, Param};
 pub use host::{Host, Stopped};
 pub use interactive::{Interactive, Variable};
-pub use language::{Language, Member};
-pub use options::Field;
+pub(crate) use literal::string_literal;
+pub use model_cache::ModelKey;
+pub use output::{Output, OutputError};
 pub use params::{Params, parse_assignment};
-pub use reference::{Function, Reference};
 pub use remembered::Change;
-pub use session::{Output, Session};
+/// What `Host::register`, `Host::set` and `Host::get` take and give.
+pub use rhai;
+pub use session::Session;
 pub use source::{folder_of, script_text};

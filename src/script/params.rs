@@ -5,7 +5,7 @@ use std::sync::Mutex;
 
 use rhai::Dynamic;
 
-use super::options::kind_of;
+use super::literal::kind_of;
 use crate::error::{Error, ErrorKind, Result};
 
 /// The parameters that were given, and which of them a script has asked for.

@@ -1,22 +1,24 @@
-//! The last comparison of an interactive session: what of it need not be generated again, and the
+//! The last comparison of an interactive session: the rows that need not be generated again, and the
 //! call that makes it once more with one thing changed.
 
-use std::fmt::Write;
-
+use super::catalog::Expects;
+use super::literal::{self, string_literal};
+use super::options::Written;
 use crate::analysis::{Comparison, CompletionOptions, CompletionRow, Completions, Known};
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::model::{HookName, HookedTransformer};
-use crate::sampling::Rng;
-use crate::steering::{ActivationAddition, Location, string_literal};
+use crate::steering::ActivationAddition;
 
 /// A comparison that was made.
 #[derive(Clone)]
 pub struct Remembered {
-    pub prompt: String,
-    pub num_comparisons: usize,
-    pub additions: Option<Vec<ActivationAddition>>,
-    pub options: CompletionOptions,
+    prompt: String,
+    num_comparisons: usize,
+    additions: Option<Vec<ActivationAddition>>,
+    options: CompletionOptions,
     pub table: Completions,
+    /// The options of the call as text.
+    written: Vec<Written>,
     /// What the coefficients are to each other, also once they are all 0.
     proportions: Vec<f64>,
 }
@@ -30,23 +32,29 @@ pub enum Change {
     Prompt(String),
     /// As many rows again as there are.
     More,
+    /// Any option of the comparison, with its value as it was typed.
+    Set {
+        option: String,
+        value: String,
+    },
 }
 
 impl Remembered {
     pub fn new(
-        prompt: String,
-        num_comparisons: usize,
-        additions: Option<Vec<ActivationAddition>>,
+        comparison: &Comparison,
         options: CompletionOptions,
         table: Completions,
+        written: Vec<Written>,
     ) -> Self {
+        let additions = comparison.additions.map(<[_]>::to_vec);
         let proportions = additions.iter().flatten().map(|a| a.coeff).collect();
         Self {
-            prompt,
-            num_comparisons,
+            prompt: comparison.prompt.to_owned(),
+            num_comparisons: comparison.num_comparisons,
             additions,
             options,
             table,
+            written,
             proportions,
         }
     }
@@ -91,81 +99,104 @@ impl Remembered {
     /// The script text of this comparison with one thing changed. `model` is how the script names
     /// its model.
     pub fn call(&self, change: &Change, model: &str) -> Result<String> {
-        let mut next = self.clone();
-        let additions = || Error::other("the last comparison had no activation_additions");
-        match change {
-            Change::Coeff(coeff) => {
-                let steering = next.additions.as_mut().ok_or_else(additions)?;
-                // The signs and proportions stay: of an x-vector the second half is the negative.
-                let first = self.proportions.iter().find(|coeff| **coeff != 0.0);
-                let first = first.ok_or_else(|| {
-                    Error::other("the last comparison's coefficients are all 0, so there is no proportion to keep")
-                })?;
-                for (addition, proportion) in steering.iter_mut().zip(&self.proportions) {
-                    addition.coeff = proportion / first * coeff;
-                }
-            }
-            Change::Layer(layer) => {
-                for addition in next.additions.as_mut().ok_or_else(additions)? {
-                    addition.act_name = match addition.act_name.layer {
-                        Some(_) => HookName::block(addition.act_name.site, *layer),
-                        None => HookName::resid_pre(*layer),
-                    };
-                }
-            }
-            Change::Seed(seed) => next.options.generate.seed = *seed,
-            Change::Prompt(prompt) => next.prompt.clone_from(prompt),
-            Change::More => next.num_comparisons *= 2,
-        }
-        Ok(next.text(model))
+        let mut options = vec![("model", model.to_owned())];
+        options.extend(self.options());
+        let (name, value) = match change {
+            Change::Coeff(coeff) => ("activation_additions", self.with_coeff(*coeff)?),
+            Change::Layer(layer) => ("activation_additions", self.at_layer(*layer)?),
+            Change::Seed(seed) => ("seed", seed.to_string()),
+            Change::Prompt(prompt) => ("prompt", string_literal(prompt)),
+            Change::More => ("num_comparisons", (2 * self.num_comparisons).to_string()),
+            Change::Set { option, value } => self.typed(option, value)?,
+        };
+        set(&mut options, name, value);
+        Ok(text(&options))
     }
 
-    fn text(&self, model: &str) -> String {
-        let generate = &self.options.generate;
-        let sampling = &generate.sampling;
-        let mut out = format!(
-            "print_n_comparisons(#{{\n    model: {model}, prompt: {},",
-            string_literal(&self.prompt)
-        );
-        let mut line = |text: String| {
-            let _ = write!(out, "\n    {text},");
+    fn steering(&self) -> Result<Vec<ActivationAddition>> {
+        let none = || Error::other("the last comparison had no activation_additions");
+        self.additions.clone().ok_or_else(none)
+    }
+
+    fn with_coeff(&self, coeff: f64) -> Result<String> {
+        let mut steering = self.steering()?;
+        // The signs and proportions stay: of an x-vector the second half is the negative.
+        let first = self.proportions.iter().find(|coeff| **coeff != 0.0);
+        let first = first.ok_or_else(|| {
+            Error::other(
+                "the last comparison's coefficients are all 0, so there is no proportion to keep",
+            )
+        })?;
+        for (addition, proportion) in steering.iter_mut().zip(&self.proportions) {
+            addition.coeff = proportion / first * coeff;
+        }
+        Ok(literal::additions(&steering))
+    }
+
+    fn at_layer(&self, layer: usize) -> Result<String> {
+        let mut steering = self.steering()?;
+        for addition in &mut steering {
+            addition.act_name = match addition.act_name.layer {
+                Some(_) => HookName::block(addition.act_name.site, layer),
+                None => HookName::resid_pre(layer),
+            };
+        }
+        Ok(literal::additions(&steering))
+    }
+
+    /// The options as text, by name. What says the same when it is left out is left out, and so is
+    /// what has no text, such as a model.
+    fn options(&self) -> Vec<(&'static str, String)> {
+        let written = self.written.iter().filter(|option| !option.is_default);
+        let texts = written.filter_map(|option| Some((option.name, option.literal.clone()?)));
+        texts.collect()
+    }
+
+    /// The name of an option, and the text for a value that was typed for it: texts need no quotes.
+    fn typed(&self, name: &str, value: &str) -> Result<(&'static str, String)> {
+        let names = self.written.iter().map(|option| option.name.to_owned());
+        let Some(option) = self.written.iter().find(|option| option.name == name) else {
+            return Err(ErrorKind::UnknownName {
+                what: "option",
+                name: name.to_owned(),
+                known: names.collect(),
+            }
+            .into());
         };
-        if let Some(additions) = &self.additions {
-            let list: Vec<String> = additions.iter().map(ToString::to_string).collect();
-            line(format!(
-                "activation_additions: [\n        {}\n    ]",
-                list.join(",\n        ")
-            ));
+        let quoted = value.starts_with(['"', '`']) || value == "()";
+        let value = match option.expects {
+            Expects::Words(_) | Expects::String if !quoted => string_literal(value),
+            _ => value.to_owned(),
+        };
+        Ok((option.name, value))
+    }
+}
+
+/// The call, its options in lines of a readable width.
+fn text(options: &[(&str, String)]) -> String {
+    let mut out = String::from("print_n_comparisons(#{");
+    let mut width = usize::MAX;
+    for (name, value) in options {
+        let option = format!("{name}: {value},");
+        let long = option.contains('\n');
+        let length = option.chars().count() + 1;
+        if long || width.saturating_add(length) > WIDTH {
+            out.push_str("\n   ");
+            width = 3;
         }
-        line(format!(
-            "num_comparisons: {}, tokens_to_generate: {}, seed: {}",
-            self.num_comparisons, generate.max_new_tokens, generate.seed
-        ));
-        let mut how = format!(
-            "temperature: {:?}, freq_penalty: {:?}",
-            sampling.temperature, sampling.freq_penalty
-        );
-        if let Some(top_k) = sampling.top_k {
-            let _ = write!(how, ", top_k: {top_k}");
-        }
-        if let Some(top_p) = sampling.top_p {
-            let _ = write!(how, ", top_p: {top_p:?}");
-        }
-        if generate.rng == Rng::Torch {
-            how.push_str(", rng: \"torch\"");
-        }
-        if !generate.stop_at_eos {
-            how.push_str(", stop_at_eos: false");
-        }
-        match self.options.injection.location {
-            Location::Front => {}
-            Location::Mid => how.push_str(", addition_location: \"mid\""),
-            Location::Back => how.push_str(", addition_location: \"back\""),
-        }
-        if let Some(slice) = self.options.injection.slice {
-            let _ = write!(how, ", res_stream_slice: [{}, {}]", slice.start, slice.stop);
-        }
-        line(how);
-        out + "\n})"
+        out.push_str(&format!(" {option}"));
+        width = if long { usize::MAX } else { width + length };
+    }
+    out + "\n})"
+}
+
+/// As wide as the scripts that people write.
+const WIDTH: usize = 90;
+
+/// Puts an option in the place of one of the same name, or behind all others.
+fn set(options: &mut Vec<(&'static str, String)>, name: &'static str, value: String) {
+    match options.iter_mut().find(|(known, _)| *known == name) {
+        Some((_, old)) => *old = value,
+        None => options.push((name, value)),
     }
 }

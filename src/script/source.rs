@@ -3,13 +3,11 @@
 
 use std::path::{Path, PathBuf};
 
-use rhai::Engine;
-
-use super::scan::{Kind, line_and_column, scan};
+use super::syntax::{TokenKind, lex, line_and_column};
 use crate::error::Error;
 
 /// A script's text, or why it can't be read.
-pub fn read_script(path: &Path) -> Result<String, Error> {
+pub(super) fn read_script(path: &Path) -> Result<String, Error> {
     if path.is_dir() {
         return Err(
             Error::other(format!("{} is a folder, not a script", path.display()))
@@ -48,17 +46,13 @@ pub fn script_text(bytes: Vec<u8>, name: &str) -> Result<String, Error> {
         Some(rest) => rest.find('\n').map_or("", |end| &rest[end..]),
         None => text,
     };
-    // A comment that is never closed swallows the rest of the script without a word from rhai. It
-    // is there if it swallows even a bracket that fits nowhere.
-    let swallows = || Engine::new_raw().compile(format!("{text}\n)")).is_ok();
-    if let Some(last) = text.rfind("/*")
-        && swallows()
-    {
-        let start = scan(text)
-            .last()
-            .filter(|piece| piece.kind == Kind::Comment && piece.open)
-            .map_or(last, |piece| piece.range.start);
-        let (line, column) = line_and_column(text, start);
+    // A comment that is never closed swallows the rest of the script without a word from rhai.
+    let tokens = lex(text);
+    let unclosed = tokens
+        .last()
+        .filter(|token| token.kind == TokenKind::Comment && token.is_open());
+    if let Some(comment) = unclosed {
+        let (line, column) = line_and_column(text, comment.span.start);
         return Err(Error::other(format!(
             "{name}:{line}:{column}: this comment is never closed"
         ))

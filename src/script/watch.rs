@@ -11,7 +11,7 @@ use crate::progress::{Task, Unit};
 use crate::report::{ComparisonTable, LiveArea, Passage, Side};
 
 /// Follows one call that generates.
-pub struct Watch {
+pub(super) struct Watch {
     session: Arc<Session>,
     kind: Kind,
 }
@@ -46,7 +46,7 @@ const PATIENCE: Duration = Duration::from_millis(200);
 
 impl Watch {
     /// For rows that are not shown as they are written.
-    pub fn bar(session: Arc<Session>, rows: usize, new_tokens: usize) -> Self {
+    pub(super) fn bar(session: Arc<Session>, rows: usize, new_tokens: usize) -> Self {
         let task = session.run.progress.start(
             &format!("generating {}", count(rows, "completion")),
             (rows * new_tokens) as u64,
@@ -59,7 +59,7 @@ impl Watch {
     }
 
     /// For a comparison: titles of the sides with the rows of each that are known already.
-    pub fn comparison(
+    pub(super) fn comparison(
         session: Arc<Session>,
         model: &HookedTransformer,
         prompt: &str,
@@ -99,7 +99,7 @@ impl Watch {
     }
 
     /// A row of an arm has a new token.
-    pub fn token(&mut self, arm: usize, row: usize, token: u32) {
+    pub(super) fn token(&mut self, arm: usize, row: usize, token: u32) {
         match &mut self.kind {
             Kind::Bar(task) => task.advance(1),
             Kind::Table(growing) => {

@@ -1,9 +1,8 @@
 //! Activation additions: a prompt's activations times a coefficient, to be added somewhere.
 
-use std::fmt;
-
-use crate::error::{ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result, Subject};
 use crate::model::{HookName, HookedTransformer};
+use crate::rule::Rule;
 
 /// An activation addition: the clean model's activations at `act_name` on a text, times `coeff`.
 ///
@@ -39,6 +38,12 @@ pub enum SteeringSource {
 }
 
 impl ActivationAddition {
+    /// The range of [`Self::coeff`].
+    pub const COEFF: Rule<f64> = Rule {
+        text: "a finite number",
+        holds: |x| x.is_finite(),
+    };
+
     /// An addition made from either a prompt or tokens.
     ///
     /// # Errors
@@ -53,12 +58,16 @@ impl ActivationAddition {
             (Some(prompt), None) => SteeringSource::Prompt(prompt),
             (None, Some(tokens)) => SteeringSource::Tokens(tokens),
             (prompt, _) => {
-                return Err(ErrorKind::PromptXorTokens {
-                    both: prompt.is_some(),
-                }
-                .into());
+                let both = prompt.is_some();
+                let error = Error::new(ErrorKind::PromptXorTokens { both });
+                return Err(if both {
+                    error.about(Subject::SteeringTokens)
+                } else {
+                    error
+                });
             }
         };
+        Self::COEFF.check("coeff", &coeff)?;
         Ok(Self {
             source,
             coeff,
@@ -102,39 +111,6 @@ pub fn uncancelled_at_bos(additions: &[ActivationAddition]) -> Vec<(HookName, f6
     sums.into_iter()
         .map(|(name, sum, _)| (name, format!("{sum:.5e}").parse().unwrap_or(sum)))
         .collect()
-}
-
-/// A text as a string literal of a script.
-pub fn string_literal(text: &str) -> String {
-    let mut out = String::from('"');
-    for c in text.chars() {
-        match c {
-            '"' => out.push_str("\\\""),
-            '\\' => out.push_str("\\\\"),
-            '\n' => out.push_str("\\n"),
-            '\t' => out.push_str("\\t"),
-            '\r' => out.push_str("\\r"),
-            c if c.is_control() => out.push_str(&format!("\\u{:04x}", u32::from(c))),
-            c => out.push(c),
-        }
-    }
-    out + "\""
-}
-
-/// Displays as a script would write it.
-impl fmt::Display for ActivationAddition {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("ActivationAddition(#{ ")?;
-        match &self.source {
-            SteeringSource::Prompt(prompt) => write!(f, "prompt: {}", string_literal(prompt))?,
-            SteeringSource::Tokens(tokens) => write!(f, "tokens: {tokens:?}")?,
-        }
-        write!(
-            f,
-            ", coeff: {}, act_name: \"{}\" }})",
-            self.coeff, self.act_name
-        )
-    }
 }
 
 #[cfg(test)]

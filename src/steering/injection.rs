@@ -2,42 +2,24 @@
 
 use std::collections::BTreeMap;
 use std::ops::Range;
-use std::str::FromStr;
 
 use candle_core::{IndexOp, Tensor};
 
 use super::addition::ActivationAddition;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result, Subject};
 use crate::model::{HookName, HookedTransformer, Hooks};
 use crate::run::RunContext;
+use crate::words::words;
 
-/// The part of the prompt that a vector covers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Location {
-    /// The first positions, BOS included.
-    #[default]
-    Front,
-    /// The middle.
-    Mid,
-    /// The last positions.
-    Back,
-}
-
-impl FromStr for Location {
-    type Err = Error;
-
-    fn from_str(text: &str) -> Result<Self> {
-        match text {
-            "front" => Ok(Self::Front),
-            "mid" => Ok(Self::Mid),
-            "back" => Ok(Self::Back),
-            _ => Err(ErrorKind::UnknownName {
-                what: "addition location",
-                name: text.to_owned(),
-                known: vec!["front".into(), "mid".into(), "back".into()],
-            }
-            .into()),
-        }
+words! {
+    /// The part of the prompt that a vector covers.
+    pub enum Location: "addition location", default Front {
+        /// From the first position on.
+        Front = "front",
+        /// Around the middle.
+        Mid = "mid",
+        /// Up to the last position.
+        Back = "back",
     }
 }
 
@@ -109,13 +91,16 @@ impl SteeringVector {
     ) -> Result<Vec<Self>> {
         let mut by_length: BTreeMap<usize, Vec<(usize, Vec<u32>)>> = BTreeMap::new();
         for (i, addition) in additions.iter().enumerate() {
-            addition.act_name.check_residual_width(
+            let this = |error: Error| error.about_one(Subject::Addition, i);
+            let name = addition.act_name.check_residual_width(
                 model.arch(),
                 "an addition can't be made",
                 "steering needs",
                 "steer",
-            )?;
-            let tokens = addition.tokens(model)?;
+            );
+            name.map_err(this)?;
+            let tokens = addition.tokens(model).map_err(this)?;
+            model.check_tokens(&tokens).map_err(this)?;
             by_length.entry(tokens.len()).or_default().push((i, tokens));
         }
         let mut vectors: Vec<Option<Self>> = additions.iter().map(|_| None).collect();
@@ -206,14 +191,14 @@ impl Steering {
             .injection
             .slice
             .map_or(0..d_model, |slice| slice.start..slice.stop);
-        for vector in &self.vectors {
+        for (i, vector) in self.vectors.iter().enumerate() {
             if vector.len() > prompt.len() {
-                return Err(ErrorKind::VectorLongerThanPrompt {
+                return Err(Error::new(ErrorKind::VectorLongerThanPrompt {
                     act_name: vector.act_name.to_string(),
                     vector: self.model.to_str_tokens(&vector.tokens)?,
                     prompt: self.model.to_str_tokens(prompt)?,
-                }
-                .into());
+                })
+                .about_one(Subject::Addition, i));
             }
             if dims.is_empty() {
                 continue;

@@ -7,6 +7,6 @@ mod addition;
 mod injection;
 mod x_vector;
 
-pub use addition::{ActivationAddition, SteeringSource, string_literal, uncancelled_at_bos};
+pub use addition::{ActivationAddition, SteeringSource, uncancelled_at_bos};
 pub use injection::{Injection, Location, ResidSlice, Steering, SteeringVector, span};
 pub use x_vector::{PadMethod, XVector, x_vector};

@@ -1,34 +1,17 @@
 //! The x-vector: the difference of two prompts' activations, as two additions.
 
-use std::str::FromStr;
-
 use super::addition::ActivationAddition;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{ErrorKind, Result, Subject};
 use crate::model::{HookName, HookedTransformer};
+use crate::words::words;
 
-/// How prompts are padded to equal length.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum PadMethod {
-    /// Pads after the shorter text.
-    TokensRight,
-    /// Pads between BOS and the shorter text.
-    TokensLeft,
-}
-
-impl FromStr for PadMethod {
-    type Err = Error;
-
-    fn from_str(text: &str) -> Result<Self> {
-        match text {
-            "tokens_right" => Ok(Self::TokensRight),
-            "tokens_left" => Ok(Self::TokensLeft),
-            _ => Err(ErrorKind::UnknownName {
-                what: "pad method",
-                name: text.to_owned(),
-                known: vec!["tokens_right".into(), "tokens_left".into()],
-            }
-            .into()),
-        }
+words! {
+    /// How prompts are padded to equal length.
+    pub enum PadMethod: "pad method" {
+        /// Pads after the shorter text.
+        TokensRight = "tokens_right",
+        /// Pads between BOS and the shorter text.
+        TokensLeft = "tokens_left",
     }
 }
 
@@ -92,12 +75,10 @@ pub fn x_vector(
             addition(Some(prompt2.clone()), None, -coeff)?,
         ]);
     };
-    let model = model.ok_or_else(|| {
-        Error::other("padding an x-vector needs its model, to know the tokens")
-            .hint("add `model: model`, or leave out pad_method")
-    })?;
+    let model = model.ok_or(ErrorKind::PaddingNeedsModel)?;
     let pad = custom_pad_id.unwrap_or_else(|| model.tokenizer().pad());
-    model.tokenizer().check(&[pad])?;
+    let checked = model.tokenizer().check(&[pad]);
+    checked.map_err(|error| error.about(Subject::PadToken))?;
     let mut tokens = [model.to_tokens(prompt1)?, model.to_tokens(prompt2)?];
     let length = tokens.iter().map(Vec::len).max().unwrap_or(0);
     for tokens in &mut tokens {

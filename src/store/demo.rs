@@ -4,7 +4,7 @@ use super::names::DEMO;
 use crate::model::{ModelFiles, TokenizerFiles};
 use crate::weights::Source;
 
-pub fn files() -> ModelFiles {
+pub(super) fn files() -> ModelFiles {
     ModelFiles {
         name: DEMO.to_owned(),
         config: Source::Embedded {

@@ -11,15 +11,15 @@ use crate::model::{ModelFiles, TokenizerFiles};
 use crate::permissions::Permissions;
 use crate::weights::Source;
 
-pub const CONFIG: &str = "config.json";
-pub const TOKENIZER: &str = "tokenizer.json";
-pub const VOCAB: &str = "vocab.json";
-pub const MERGES: &str = "merges.txt";
-pub const WEIGHTS: &str = "model.safetensors";
-pub const INDEX: &str = "model.safetensors.index.json";
+pub(super) const CONFIG: &str = "config.json";
+pub(super) const TOKENIZER: &str = "tokenizer.json";
+pub(super) const VOCAB: &str = "vocab.json";
+pub(super) const MERGES: &str = "merges.txt";
+pub(super) const WEIGHTS: &str = "model.safetensors";
+pub(super) const INDEX: &str = "model.safetensors.index.json";
 
 /// Optional files of a model that change its tokens.
-pub const SIDE_FILES: &[&str] = &[
+pub(super) const SIDE_FILES: &[&str] = &[
     "tokenizer_config.json",
     "special_tokens_map.json",
     "added_tokens.json",
@@ -27,7 +27,7 @@ pub const SIDE_FILES: &[&str] = &[
 ];
 
 /// The model in the folder that `id` names. `store` is the folder of the hub's models.
-pub fn files(id: &str, permissions: &Permissions, store: &Path) -> Result<ModelFiles> {
+pub(super) fn files(id: &str, permissions: &Permissions, store: &Path) -> Result<ModelFiles> {
     let folder = path_of(id, permissions)?;
     let may_tell = permissions.is_named(id) || permissions.check_read(&folder, store).is_ok();
     if !may_tell && !permissions.may_load_from(id, &folder) {
@@ -140,7 +140,7 @@ fn is_inside(folder: &Path, file: &Path) -> bool {
 }
 
 /// Assembles a model from the files that `find` finds; `place` is for messages.
-pub fn from_files(
+pub(super) fn from_files(
     name: &str,
     place: &str,
     find: impl Fn(&str) -> Result<Option<PathBuf>>,
@@ -206,7 +206,7 @@ pub fn from_files(
 }
 
 /// The shards that an index lists, each once.
-pub fn shards(index: &Path) -> Result<Vec<String>> {
+pub(super) fn shards(index: &Path) -> Result<Vec<String>> {
     #[derive(Deserialize)]
     struct Index {
         weight_map: std::collections::BTreeMap<String, String>,

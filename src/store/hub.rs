@@ -26,7 +26,7 @@ use crate::weights::Source;
 /// The longest description of a repository: 100,000 files take about 30 MB.
 const LISTING: u64 = 64 << 20;
 
-pub fn files(
+pub(super) fn files(
     id: &str,
     repository: Repository,
     revision: Revision,

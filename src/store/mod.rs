@@ -16,45 +16,18 @@ mod folder;
 pub mod fuzz;
 mod hub;
 mod names;
+mod options;
 mod plausible;
 mod rule;
 mod transport;
 
-use std::sync::Arc;
-
 pub use hub::{cache_folder, remove_broken};
 pub use names::{DEMO, aliases};
+pub use options::StoreOptions;
 use rule::{Kind, Repository, Revision};
 
-use crate::cancel::Cancel;
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::ModelFiles;
-use crate::permissions::Permissions;
-use crate::progress::{Progress, silent};
-
-/// How to look for a model.
-#[derive(Clone)]
-pub struct StoreOptions {
-    /// A branch, tag or commit on the hub, like the end of `org/name@revision`.
-    pub revision: Option<String>,
-    /// What may be read, and whether the network may be used.
-    pub permissions: Permissions,
-    /// Displays the progress of downloads.
-    pub progress: Arc<dyn Progress>,
-    /// Stops downloads.
-    pub cancel: Cancel,
-}
-
-impl Default for StoreOptions {
-    fn default() -> Self {
-        Self {
-            revision: None,
-            permissions: Permissions::default(),
-            progress: silent(),
-            cancel: Cancel::new(),
-        }
-    }
-}
 
 /// Finds a model's files, downloading them if necessary.
 ///

@@ -106,7 +106,7 @@ const MODELS: &[(&str, &[&str])] = &[
 ];
 
 /// The hub repository of a short name.
-pub fn repository(name: &str) -> Option<&'static str> {
+pub(super) fn repository(name: &str) -> Option<&'static str> {
     MODELS
         .iter()
         .find(|(_, names)| names.contains(&name))

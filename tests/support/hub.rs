@@ -2,6 +2,7 @@
 //! in every way that it shouldn't.
 #![allow(
     dead_code,
+    unreachable_pub,
     reason = "each test file is its own crate and uses a part of this"
 )]
 

@@ -1,6 +1,7 @@
 //! Shared by several test files.
 #![allow(
     dead_code,
+    unreachable_pub,
     reason = "each test file is its own crate and uses a part of this"
 )]
 

@@ -1,5 +1,5 @@
 //! Models of any shape with random weights, for comparisons and benchmarks.
-
+#![allow(unreachable_pub, reason = "a part of each test file that uses it")]
 #![allow(dead_code, reason = "each test file and bench uses its own part")]
 
 use std::collections::HashMap;

@@ -1,4 +1,5 @@
 //! The real program in a terminal whose screen a test can read.
+#![allow(unreachable_pub, reason = "a part of each test file that uses it")]
 
 use std::path::Path;
 use std::process::Command;

@@ -1,118 +1,67 @@
 //! Completions, steered and not, as data and as a table to read.
 
 use rhai::plugin::*;
-use rhai::{Array, Dynamic, Map};
+use rhai::{Array, Map};
 
-use super::model::{AT_LEAST_ONE_IF_GIVEN, AT_LEAST_ZERO, PROBABILITY_IF_GIVEN, smaller};
+use super::groups::Steering;
 use crate::analysis::{
     Comparison, CompletionOptions, CompletionRow, Completions, gen_using_activation_additions,
     n_comparisons_knowing,
 };
 use crate::model::HookedTransformer;
-use crate::report::{ComparisonTable, Passage, Side};
-use crate::run::RunContext;
-use crate::sampling::{GenerateOptions, Rng, Sampling};
-use crate::script::fault::{IntoScript, ScriptResult};
-use crate::script::options::{Additions, Rule, options};
+use crate::sampling::GenerateOptions;
+use crate::script::fault::ScriptResult;
+use crate::script::options::{CallOptions, Options, options};
 use crate::script::remembered::Remembered;
 use crate::script::session::Session;
+use crate::script::table::{STEERED, UNSTEERED, completion_maps, drawn};
 use crate::script::watch::Watch;
-use crate::steering::{Injection, Location, ResidSlice};
-
-const COMPARISONS: Rule<usize> = Rule {
-    text: "1 to 10000",
-    check: |n| (1..=10_000).contains(n),
-};
 
 options! {
     /// Options of `gen_using_activation_additions` and `gen_using_model`.
-    pub struct GenUsing {
+    pub struct GenUsing for ["gen_using_activation_additions", "gen_using_model"] {
         /// The model that writes.
         model: HookedTransformer;
         /// The texts to go on from.
-        prompt_batch: Vec<String>;
-        /// What steers: one addition, an x-vector, or an array of such.
-        activation_additions: Option<Additions>;
+        prompt_batch: Vec<String>, about Prompt;
         /// How many tokens to add.
-        tokens_to_generate: usize = 40;
-        /// The same seed gives the same texts.
-        seed: u64 = 0;
-        /// "row" gives every row its own stream; "torch" draws what the Python original draws.
-        rng: Rng = "row";
-        /// 0 takes the most likely token every time; more makes texts more surprising.
-        temperature: f64 = 1.0, where AT_LEAST_ZERO;
-        /// Keep only the k most likely tokens. Goes before top_p.
-        top_k: Option<usize>, where AT_LEAST_ONE_IF_GIVEN;
-        /// Keep the most likely tokens that have this probability together.
-        top_p: Option<f64>, where PROBABILITY_IF_GIVEN;
-        /// Taken from a token's logit for every time it stands in the text already.
-        freq_penalty: f64 = 0.0, where AT_LEAST_ZERO;
-        /// Which end of the prompt is steered.
-        addition_location: Location = "front";
-        /// Steer only these dimensions of the residual stream.
-        res_stream_slice: Option<ResidSlice>;
-        /// End a text at the end-of-text token.
-        stop_at_eos: bool = true;
+        tokens_to_generate: usize = 40, about NewTokens;
+        ..steering: Steering;
+        ..generate: GenerateOptions;
     }
 }
 
 options! {
     /// Options of `n_comparisons` and `print_n_comparisons`.
-    pub struct NComparisons {
+    pub struct NComparisons for ["n_comparisons", "print_n_comparisons"] {
         /// The model that writes.
         model: HookedTransformer;
         /// The text to go on from.
-        prompt: String;
-        /// What steers the second side; without it there is only one side.
-        activation_additions: Option<Additions>;
+        prompt: String, about Prompt;
         /// Rows on each side.
-        num_comparisons: usize = 5, where COMPARISONS;
+        num_comparisons: usize = 5, where Comparison::NUM_COMPARISONS;
         /// How many tokens to add.
-        tokens_to_generate: usize = 40;
-        /// The same seed gives the same texts.
-        seed: u64 = 0;
-        /// "row" gives every row its own stream; "torch" draws what the Python original draws.
-        rng: Rng = "row";
-        /// 0 takes the most likely token every time; more makes texts more surprising.
-        temperature: f64 = 1.0, where AT_LEAST_ZERO;
-        /// Keep only the k most likely tokens. Goes before top_p.
-        top_k: Option<usize>, where AT_LEAST_ONE_IF_GIVEN;
-        /// Keep the most likely tokens that have this probability together.
-        top_p: Option<f64>, where PROBABILITY_IF_GIVEN;
-        /// Taken from a token's logit for every time it stands in the text already.
-        freq_penalty: f64 = 0.0, where AT_LEAST_ZERO;
-        /// Which end of the prompt is steered.
-        addition_location: Location = "front";
-        /// Steer only these dimensions of the residual stream.
-        res_stream_slice: Option<ResidSlice>;
-        /// End a text at the end-of-text token.
-        stop_at_eos: bool = true;
+        tokens_to_generate: usize = 40, about NewTokens;
+        ..steering: Steering;
+        ..generate: GenerateOptions;
     }
 }
 
-/// The library's options, from either of the two tables, which share these names.
-macro_rules! completion_options {
-    ($options:expr, $losses:expr) => {
-        CompletionOptions {
-            generate: GenerateOptions {
-                max_new_tokens: $options.tokens_to_generate,
-                sampling: Sampling {
-                    temperature: $options.temperature,
-                    top_k: $options.top_k,
-                    top_p: $options.top_p,
-                    freq_penalty: $options.freq_penalty,
-                },
-                seed: $options.seed,
-                rng: $options.rng,
-                stop_at_eos: $options.stop_at_eos,
-                losses: $losses,
-            },
-            injection: Injection {
-                location: $options.addition_location,
-                slice: $options.res_stream_slice,
-            },
-        }
-    };
+/// The library's options. Leave out `losses` where they are not shown.
+fn completion_options(
+    tokens_to_generate: usize,
+    generate: &GenerateOptions,
+    steering: &Steering,
+    losses: bool,
+) -> CompletionOptions {
+    CompletionOptions {
+        generate: GenerateOptions {
+            max_new_tokens: tokens_to_generate,
+            losses,
+            ..generate.clone()
+        },
+        injection: steering.injection,
+    }
 }
 
 fn generate(
@@ -121,27 +70,28 @@ fn generate(
     map: Map,
 ) -> ScriptResult<Completions> {
     let options = GenUsing::decode(function, map)?;
-    let additions = options
-        .activation_additions
-        .as_ref()
-        .map_or(&[][..], |additions| &additions.0);
+    let additions = options.steering.additions();
     let session = Session::of(ctx)?;
     session.warn_of_bos(additions);
     let rows = options.prompt_batch.len();
     let mut watch = Watch::bar(session.clone(), rows, options.tokens_to_generate);
-    gen_using_activation_additions(
+    let how = completion_options(
+        options.tokens_to_generate,
+        &options.generate,
+        &options.steering,
+        true,
+    );
+    let table = gen_using_activation_additions(
         &session.run,
         &options.model,
         &options.prompt_batch,
         additions,
-        &completion_options!(options, true),
+        &how,
         &mut |arm, row, token| watch.token(arm, row, token),
-    )
-    .map_err(|error| smaller(error, "tokens_to_generate"))
-    .script()
+    );
+    table.map_err(|error| options.steering.blame::<GenUsing>(error).into())
 }
 
-/// `losses` are left out where nobody can see them.
 fn compare(
     ctx: &NativeCallContext,
     function: &'static str,
@@ -150,16 +100,20 @@ fn compare(
 ) -> ScriptResult<Completions> {
     let options = NComparisons::decode(function, map)?;
     let session = Session::of(ctx)?;
-    let additions = options.activation_additions.as_ref();
-    if let Some(additions) = additions {
-        session.warn_of_bos(&additions.0);
-    }
+    let steering = &options.steering;
+    session.warn_of_bos(steering.additions());
+    let steers = steering.activation_additions.is_some();
     let comparison = Comparison {
         prompt: &options.prompt,
         num_comparisons: options.num_comparisons,
-        additions: additions.map(|additions| additions.0.as_slice()),
+        additions: steers.then(|| steering.additions()),
     };
-    let how = completion_options!(options, losses);
+    let how = completion_options(
+        options.tokens_to_generate,
+        &options.generate,
+        steering,
+        losses,
+    );
     let last = session.last_comparison();
     let known = last
         .as_ref()
@@ -167,7 +121,7 @@ fn compare(
         .unwrap_or_default();
     let texts = |rows: &[CompletionRow]| rows.iter().map(|row| row.completion.clone()).collect();
     let mut sides = vec![(UNSTEERED, texts(known.unsteered))];
-    if additions.is_some() {
+    if steers {
         sides.push((STEERED, texts(known.steered)));
     }
     let mut watch = Watch::comparison(
@@ -185,66 +139,15 @@ fn compare(
         &how,
         known,
         &mut |arm, row, token| watch.token(arm, row, token),
-    )
-    .map_err(|error| smaller(error, "tokens_to_generate"))
-    .script()?;
+    );
+    let table =
+        table.map_err(|error| Box::<EvalAltResult>::from(steering.blame::<NComparisons>(error)))?;
     session.remember(|| {
-        let additions = additions.map(|additions| additions.0.clone());
-        Remembered::new(
-            options.prompt.clone(),
-            options.num_comparisons,
-            additions,
-            how,
-            table.clone(),
-        )
+        let mut written = Vec::new();
+        options.written(&mut written);
+        Remembered::new(&comparison, how, table.clone(), written)
     });
     Ok(table)
-}
-
-const UNSTEERED: &str = "Unsteered completions";
-const STEERED: &str = "Steered completions";
-
-/// The table side by side, as lines.
-pub fn drawn(session: &Session, table: &Completions) -> String {
-    let side = |title: &str, modified: bool| Side {
-        title: title.to_owned(),
-        passages: table
-            .filter(|row| row.is_modified == modified)
-            .into_iter()
-            .map(|row| Passage {
-                prompt: row.prompt.clone(),
-                completion: row.completion.clone(),
-            })
-            .collect(),
-    };
-    let sides = [side(UNSTEERED, false), side(STEERED, true)];
-    let table = ComparisonTable {
-        sides: sides
-            .into_iter()
-            .filter(|side| !side.passages.is_empty())
-            .collect(),
-    };
-    let output = &session.output;
-    table.lines(output.width(), output.painter).join("\n")
-}
-
-/// The rows of a table as maps.
-pub fn completion_maps(run: &RunContext, table: &Completions) -> ScriptResult<Array> {
-    let clean = table.clean_losses(run).script()?;
-    Ok(table
-        .rows()
-        .iter()
-        .zip(clean)
-        .map(|(row, clean)| {
-            let mut map = Map::new();
-            map.insert("prompts".into(), Dynamic::from(row.prompt.clone()));
-            map.insert("completions".into(), Dynamic::from(row.completion.clone()));
-            map.insert("loss".into(), Dynamic::from(f64::from(row.loss)));
-            map.insert("clean_loss".into(), Dynamic::from(f64::from(*clean)));
-            map.insert("is_modified".into(), Dynamic::from(row.is_modified));
-            Dynamic::from(map)
-        })
-        .collect())
 }
 
 #[export_module]
@@ -279,7 +182,8 @@ pub mod functions {
     }
 
     /// Completes one prompt several times, unsteered and steered, as a table. Row i of both sides
-    /// draws the same numbers, so that what differs comes from the steering.
+    /// draws the same numbers, so that what differs comes from the steering. Without
+    /// `activation_additions` there is only the unsteered side.
     ///
     /// ```rhai
     /// let table = n_comparisons(#{
@@ -294,6 +198,7 @@ pub mod functions {
     }
 
     /// Completes one prompt several times, unsteered and steered, and prints both side by side.
+    /// Without `activation_additions` there is only the unsteered side.
     ///
     /// ```rhai
     /// print_n_comparisons(#{
@@ -305,7 +210,7 @@ pub mod functions {
     pub fn print_n_comparisons(ctx: NativeCallContext, options: Map) -> ScriptResult<()> {
         let table = compare(&ctx, "print_n_comparisons", options, false)?;
         let session = Session::of(&ctx)?;
-        session.output.line(&drawn(&session, &table))
+        Ok(session.output.line(&drawn(&session, &table))?)
     }
 
     /// Prints a table of completions, unsteered and steered side by side.
@@ -316,7 +221,7 @@ pub mod functions {
     #[rhai_fn(name = "pretty_print_completions", return_raw)]
     pub fn pretty_print(ctx: NativeCallContext, table: Completions) -> ScriptResult<()> {
         let session = Session::of(&ctx)?;
-        session.output.line(&drawn(&session, &table))
+        Ok(session.output.line(&drawn(&session, &table))?)
     }
 
     /// The rows of a table of completions as maps, or the values of a tensor.

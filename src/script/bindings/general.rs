@@ -1,4 +1,4 @@
-//! Parameters, help, JSON, and what a script prints.
+//! Parameters, JSON, errors as values, and waiting.
 
 use std::time::{Duration, Instant};
 
@@ -7,7 +7,6 @@ use rhai::{Dynamic, Map};
 
 use crate::script::fault::{Fault, IntoScript, ScriptResult};
 use crate::script::json;
-use crate::script::reference::Reference;
 use crate::script::session::Session;
 
 #[export_module]
@@ -40,39 +39,6 @@ pub mod functions {
     #[rhai_fn(name = "to_json", return_raw)]
     pub fn map_to_json(ctx: NativeCallContext, value: Map) -> ScriptResult<String> {
         json::to_json(&Session::of(&ctx)?.run, &Dynamic::from(value))
-    }
-
-    /// Prints the list of all functions.
-    ///
-    /// ```rhai
-    /// help();
-    /// ```
-    #[rhai_fn(name = "help", return_raw)]
-    pub fn help(ctx: NativeCallContext) -> ScriptResult<()> {
-        let text = Reference::of(ctx.engine()).overview();
-        Session::of(&ctx)?.output.line(&text)
-    }
-
-    /// Prints what a function does, its options and an example.
-    ///
-    /// ```rhai
-    /// help("x_vector");
-    /// ```
-    #[rhai_fn(name = "help", return_raw)]
-    pub fn help_on(ctx: NativeCallContext, name: &str) -> ScriptResult<()> {
-        let reference = Reference::of(ctx.engine());
-        let Some(function) = reference.get(name) else {
-            return Err(
-                crate::error::Error::new(crate::error::ErrorKind::UnknownName {
-                    what: "function",
-                    name: name.to_owned(),
-                    known: reference.properties(),
-                })
-                .hint("help() lists them all")
-                .into(),
-            );
-        };
-        Session::of(&ctx)?.output.line(&function.to_string())
     }
 
     #[rhai_fn(name = "to_string", name = "to_debug", pure)]

@@ -38,7 +38,7 @@ pub mod functions {
         let session = Session::of(&ctx)?;
         let list = additions(list)?;
         Ok(numbers(
-            analysis::steering_vec_magnitudes(&session.run, &list.0, &model).script()?,
+            analysis::steering_vec_magnitudes(&session.run, &list.list, &model).script()?,
         ))
     }
 
@@ -77,8 +77,12 @@ pub mod functions {
     ) -> ScriptResult<Array> {
         let session = Session::of(&ctx)?;
         let list = additions(list)?;
-        let ratios =
-            analysis::steering_magnitudes_relative_to_prompt(&session.run, prompt, &list.0, &model);
+        let ratios = analysis::steering_magnitudes_relative_to_prompt(
+            &session.run,
+            prompt,
+            &list.list,
+            &model,
+        );
         Ok(numbers(ratios.script()?))
     }
 }

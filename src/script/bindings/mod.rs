@@ -3,6 +3,7 @@
 
 mod completions;
 mod general;
+mod groups;
 mod magnitudes;
 mod model;
 mod steering;
@@ -10,42 +11,31 @@ mod tensor;
 
 use rhai::{Engine, exported_module};
 
-use super::options::Field;
+use super::catalog::{Catalog, OptionTable, register_types};
+use super::options::CallOptions;
 
-pub use completions::{completion_maps, drawn};
+/// The options of all functions that take some.
+fn option_tables() -> Vec<OptionTable> {
+    vec![
+        model::LoadModel::table(),
+        model::ToTokens::table(),
+        model::Generate::table(),
+        steering::Addition::table(),
+        steering::XVectorOptions::table(),
+        steering::Forward::table(),
+        completions::GenUsing::table(),
+        completions::NComparisons::table(),
+    ]
+}
 
-/// Which functions take which options.
-pub const OPTION_TABLES: &[(&[&str], &[Field])] = &[
-    (&["load_model"], model::LoadModel::FIELDS),
-    (&["to_tokens"], model::ToTokens::FIELDS),
-    (&["generate"], model::Generate::FIELDS),
-    (&["ActivationAddition"], steering::Addition::FIELDS),
-    (
-        &["x_vector", "get_x_vector"],
-        steering::XVectorOptions::FIELDS,
-    ),
-    (
-        &["forward_with_activation_additions"],
-        steering::Forward::FIELDS,
-    ),
-    (
-        &["gen_using_activation_additions", "gen_using_model"],
-        completions::GenUsing::FIELDS,
-    ),
-    (
-        &["n_comparisons", "print_n_comparisons"],
-        completions::NComparisons::FIELDS,
-    ),
-];
+/// All that scripts can call in an engine.
+pub fn catalog(engine: &Engine) -> Catalog {
+    Catalog::of(engine, &option_tables())
+}
 
 pub fn register(engine: &mut Engine) {
+    register_types(engine);
     engine
-        .register_type_with_name::<crate::model::HookedTransformer>("Model")
-        .register_type_with_name::<crate::model::ActivationCache>("Cache")
-        .register_type_with_name::<candle_core::Tensor>("Tensor")
-        .register_type_with_name::<crate::steering::ActivationAddition>("ActivationAddition")
-        .register_type_with_name::<crate::analysis::Completions>("Completions")
-        .register_type_with_name::<super::fault::Fault>("Error")
         .register_global_module(exported_module!(general::functions).into())
         .register_global_module(exported_module!(model::functions).into())
         .register_global_module(exported_module!(tensor::functions).into())

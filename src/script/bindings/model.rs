@@ -4,29 +4,29 @@ use rhai::plugin::*;
 use rhai::{Array, Dynamic, ImmutableString, Map};
 
 use crate::analysis::{CompletionOptions, gen_using_activation_additions};
-use crate::error::{Error, ErrorKind};
-use crate::kernels::{DeviceChoice, device_name};
+use crate::error::{Error, Result, Subject};
+use crate::kernels::{DeviceChoice, NumberType, device_name};
 use crate::model::{ActivationCache, HookName, HookedTransformer, Hooks, NamesFilter, Processing};
-use crate::sampling::{GenerateOptions, Rng, Sampling};
+use crate::sampling::GenerateOptions;
 use crate::script::fault::{IntoScript, ScriptResult};
+use crate::script::literal::kind_of;
+use crate::script::model_cache::ModelKey;
 use crate::script::options::{
-    DTypeName, OptionValue, Rule, TokenIds, kind_of, options, whole, wrong_type,
+    CallOptions, OptionValue, TokenIds, blame, options, whole, wrong_type,
 };
-use crate::script::session::{ModelKey, Session};
+use crate::script::session::Session;
 use crate::script::watch::Watch;
 use candle_core::Tensor;
 
 options! {
     /// Options of `load_model`.
-    pub struct LoadModel {
+    pub struct LoadModel for ["load_model"] {
         /// Where to compute.
-        device: DeviceChoice = "cpu";
-        /// The number type of the weights. On the CPU "f32", or "bf16" for half the memory and more
-        /// speed, at 8 bits of precision; on CUDA and Metal also "f16".
-        dtype: DTypeName = "f32";
-        /// "default" rewrites the weights as TransformerLens does (fold_ln, center_writing_weights,
-        /// center_unembed, fold_value_biases); "none" keeps the checkpoint's own.
-        processing: Processing = "default";
+        device: DeviceChoice = DeviceChoice::Cpu;
+        /// The number type of the weights.
+        dtype: NumberType = NumberType::F32, about NumberType;
+        /// How the weights are rewritten when they are loaded.
+        processing: Processing = Processing::Default;
         /// A branch, tag or commit of the model on the hub.
         revision: Option<String>;
     }
@@ -34,7 +34,7 @@ options! {
 
 options! {
     /// Options of `to_tokens`.
-    pub struct ToTokens {
+    pub struct ToTokens for ["to_tokens"] {
         /// Whether the text starts with the BOS token.
         prepend_bos: bool = true;
     }
@@ -42,59 +42,38 @@ options! {
 
 options! {
     /// Options of `generate`.
-    pub struct Generate {
+    pub struct Generate for ["generate"] {
         /// How many tokens to add.
-        max_new_tokens: usize = 40;
-        /// 0 takes the most likely token every time; more makes texts more surprising.
-        temperature: f64 = 1.0, where AT_LEAST_ZERO;
-        /// Keep only the k most likely tokens. Goes before top_p.
-        top_k: Option<usize>, where AT_LEAST_ONE_IF_GIVEN;
-        /// Keep the most likely tokens that have this probability together.
-        top_p: Option<f64>, where PROBABILITY_IF_GIVEN;
-        /// Taken from a token's logit for every time it stands in the text already.
-        freq_penalty: f64 = 0.0, where AT_LEAST_ZERO;
-        /// The same seed gives the same text.
-        seed: u64 = 0;
-        /// "row" gives every row its own stream; "torch" draws what the Python original draws.
-        rng: Rng = "row";
-        /// End a text at the end-of-text token.
-        stop_at_eos: bool = true;
+        max_new_tokens: usize = 40, about NewTokens;
+        ..generate: GenerateOptions;
     }
 }
 
-pub const AT_LEAST_ZERO: Rule<f64> = Rule {
-    text: "0 or more",
-    check: |x| x.is_finite() && *x >= 0.0,
-};
-
-pub const AT_LEAST_ONE_IF_GIVEN: Rule<Option<usize>> = Rule {
-    text: "1 or more",
-    check: |k| *k != Some(0),
-};
-
-pub const PROBABILITY_IF_GIVEN: Rule<Option<f64>> = Rule {
-    text: "above 0 and at most 1",
-    check: |p| p.is_none_or(|p| p > 0.0 && p <= 1.0),
-};
-
 /// A text, or token ids as they are.
-pub fn text_or_tokens(model: &HookedTransformer, input: Dynamic) -> ScriptResult<Vec<u32>> {
+fn text_or_tokens(model: &HookedTransformer, input: Dynamic) -> Result<Vec<u32>> {
     if let Some(text) = input.read_lock::<ImmutableString>() {
-        return model.to_tokens(&text).script();
+        return model.to_tokens(&text);
     }
     if input.is_array() {
-        let tokens = TokenIds::decode("tokens", input).script()?.0;
-        model.tokenizer().check(&tokens).script()?;
+        let tokens = TokenIds::decode("tokens", input)?.0;
+        model.tokenizer().check(&tokens)?;
         return Ok(tokens);
     }
-    Err(wrong_type("input", "a text or an array of token ids", &input).into())
+    Err(wrong_type(
+        "input",
+        "a text or an array of token ids",
+        &input,
+    ))
 }
 
 /// The same for a pass of the model, which needs at least one token.
-pub fn tokens_to_run(model: &HookedTransformer, input: Dynamic) -> ScriptResult<Vec<u32>> {
-    let tokens = text_or_tokens(model, input)?;
+pub fn tokens_to_run(model: &HookedTransformer, input: Dynamic) -> Result<Vec<u32>> {
+    let tokens = text_or_tokens(model, input).map_err(|error| match error.subject() {
+        Some((Subject::Element, Some(i))) => error.about_one(Subject::Prompt, i),
+        _ => error.about(Subject::Prompt),
+    })?;
     if tokens.is_empty() {
-        return Err(no_tokens("input").into());
+        return Err(no_tokens("input"));
     }
     Ok(tokens)
 }
@@ -103,14 +82,6 @@ pub fn tokens_to_run(model: &HookedTransformer, input: Dynamic) -> ScriptResult<
 pub fn no_tokens(name: &str) -> Error {
     Error::invalid(name, "[]", "must have at least one token id")
         .hint("give ids as m.to_tokens(\"..\") gives them: BOS first")
-}
-
-/// Says which option makes a completion that can't fit smaller.
-pub fn smaller(error: Error, option: &str) -> Error {
-    match error.kind() {
-        ErrorKind::TooLarge { .. } => error.hint(format!("lower {option}, or shorten the prompt")),
-        _ => error,
-    }
 }
 
 fn ids(tokens: &[u32]) -> Array {
@@ -129,7 +100,7 @@ fn names(model: &HookedTransformer, value: Dynamic) -> ScriptResult<NamesFilter>
     };
     list.into_iter()
         .map(|name| HookName::decode("names", name)?.check(model.arch()))
-        .collect::<Result<Vec<_>, Error>>()
+        .collect::<Result<Vec<_>>>()
         .map(NamesFilter::Names)
         .script()
 }
@@ -147,10 +118,11 @@ fn load(ctx: &NativeCallContext, id: &str, map: Map) -> ScriptResult<HookedTrans
         id: id.to_owned(),
         revision: options.revision,
         processing: options.processing,
-        dtype: options.dtype.0,
+        dtype: options.dtype.into(),
         device: options.device.to_string(),
     };
-    Session::of(ctx)?.model(key, options.device).script()
+    let model = Session::of(ctx)?.model(key, options.device);
+    model.map_err(|error| blame::<LoadModel>(error).into())
 }
 
 #[export_module]
@@ -442,16 +414,7 @@ pub mod functions {
         let options = CompletionOptions {
             generate: GenerateOptions {
                 max_new_tokens: options.max_new_tokens,
-                sampling: Sampling {
-                    temperature: options.temperature,
-                    top_k: options.top_k,
-                    top_p: options.top_p,
-                    freq_penalty: options.freq_penalty,
-                },
-                seed: options.seed,
-                rng: options.rng,
-                stop_at_eos: options.stop_at_eos,
-                losses: false,
+                ..options.generate
             },
             ..CompletionOptions::default()
         };
@@ -466,8 +429,7 @@ pub mod functions {
             &options,
             &mut |arm, row, token| watch.token(arm, row, token),
         )
-        .map_err(|error| smaller(error, "max_new_tokens"))
-        .script()?;
+        .map_err(|error| Box::<EvalAltResult>::from(blame::<Generate>(error)))?;
         let row = &completions.rows()[0];
         Ok(format!("{}{}", row.prompt, row.completion))
     }
@@ -513,30 +475,5 @@ pub mod functions {
             }
             few => format!("a cache of {}", few.join(", ")),
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_completion_that_can_not_fit_says_what_to_lower() {
-        let too_large = ErrorKind::TooLarge {
-            what: "generating one completion".into(),
-            needed: 1_500_000_000_000,
-            available: 2_000_000_000,
-        };
-        let error = smaller(too_large.into(), "max_new_tokens");
-        assert_eq!(
-            error.message(),
-            "generating one completion would need 1.5 TB of memory, and 2.0 GB may be used"
-        );
-        assert_eq!(
-            error.hints(),
-            ["lower max_new_tokens, or shorten the prompt"]
-        );
-        let other = smaller(ErrorKind::EmptyPromptBatch.into(), "max_new_tokens");
-        assert_eq!(other.hints().len(), 1);
     }
 }

@@ -5,30 +5,24 @@ use rhai::{Array, Dynamic, Map};
 
 use super::model::{no_tokens, tokens_to_run};
 use crate::analysis::{InjectionMode, forward_with_activation_additions};
-use crate::error::Error;
+use crate::error::Subject;
 use crate::model::{HookName, HookedTransformer};
-use crate::script::fault::{IntoScript, ScriptResult};
-use crate::script::options::{Additions, Rule, TokenId, TokenIds, options};
+use crate::script::fault::ScriptResult;
+use crate::script::literal;
+use crate::script::options::{Additions, AnyInput, CallOptions, TokenId, TokenIds, blame, options};
 use crate::script::session::Session;
-use crate::steering::{
-    ActivationAddition, Injection, Location, PadMethod, ResidSlice, XVector, x_vector,
-};
+use crate::steering::{ActivationAddition, Injection, PadMethod, XVector, x_vector};
 use candle_core::Tensor;
-
-pub const FINITE: Rule<f64> = Rule {
-    text: "a finite number",
-    check: |x| x.is_finite(),
-};
 
 options! {
     /// Options of `ActivationAddition`.
-    pub struct Addition {
+    pub struct Addition for ["ActivationAddition"] {
         /// The text whose activations are added. Give this or tokens.
         prompt: Option<String>;
         /// Token ids whose activations are added, used as they are.
-        tokens: Option<TokenIds>;
+        tokens: Option<TokenIds>, about SteeringTokens;
         /// What the activations are multiplied by.
-        coeff: f64, where FINITE;
+        coeff: f64, where ActivationAddition::COEFF;
         /// Where they are taken and added: a layer's number n for blocks.n.hook_resid_pre, or a
         /// hook point's name.
         act_name: HookName;
@@ -37,55 +31,36 @@ options! {
 
 options! {
     /// Options of `x_vector`.
-    pub struct XVectorOptions {
+    pub struct XVectorOptions for ["x_vector", "get_x_vector"] {
         /// The text that is added.
         prompt1: String;
         /// The text that is taken away.
         prompt2: String;
         /// What both are multiplied by.
-        coeff: f64, where FINITE;
+        coeff: f64, where ActivationAddition::COEFF;
         /// Where: a layer's number n for blocks.n.hook_resid_pre, or a hook point's name.
-        act_name: HookName;
+        act_name: HookName, about HookPoint;
         /// The model whose tokenizer pads. Needed with pad_method.
         model: Option<HookedTransformer>;
-        /// Makes both texts equally long: pads after the shorter, or between BOS and its text.
+        /// Makes both texts equally long.
         pad_method: Option<PadMethod>;
         /// The token to pad with; the tokenizer's own if none is given.
-        custom_pad_id: Option<TokenId>;
+        custom_pad_id: Option<TokenId>, about PadToken;
     }
 }
 
 options! {
     /// Options of `forward_with_activation_additions`.
-    pub struct Forward {
+    pub struct Forward for ["forward_with_activation_additions"] {
         /// The model to run.
         model: HookedTransformer;
         /// A text, or token ids with BOS.
-        input: AnyInput;
+        input: AnyInput, about Prompt;
         /// What is added: one addition, an x-vector, or an array of such.
-        activation_additions: Additions;
-        /// Which end of the text is added to.
-        addition_location: Location = "front";
-        /// Only these dimensions of the residual stream.
-        res_stream_slice: Option<ResidSlice>;
-        /// "overlay" adds over the text's own positions; "pad" puts spaces under the vector first;
-        /// "pad_remove" does and then cuts their positions from the result.
-        injection_mode: InjectionMode = "overlay";
-    }
-}
-
-/// A text or token ids, taken apart once the model is known.
-#[derive(Debug)]
-pub struct AnyInput(pub Dynamic);
-
-impl crate::script::options::OptionValue for AnyInput {
-    const TYPE: &'static str = "a text, or an array of token ids";
-
-    fn decode(name: &str, value: Dynamic) -> Result<Self, Error> {
-        if value.is_string() || value.is_array() {
-            return Ok(Self(value));
-        }
-        Err(crate::script::options::wrong_type(name, Self::TYPE, &value))
+        activation_additions: Additions, about Addition;
+        /// Whether vectors may overlap the text.
+        injection_mode: InjectionMode = InjectionMode::Overlay;
+        ..injection: Injection;
     }
 }
 
@@ -101,9 +76,10 @@ fn make_x_vector(function: &'static str, options: Map) -> ScriptResult<Array> {
         custom_pad_id: options.custom_pad_id.map(|id| id.0),
     };
     if let Some(model) = &options.model {
-        wanted.act_name.check(model.arch()).script()?;
+        let checked = wanted.act_name.check(model.arch());
+        checked.map_err(|error| blame::<XVectorOptions>(error.about(Subject::HookPoint)))?;
     }
-    let pair = x_vector(&wanted, options.model.as_ref()).script()?;
+    let pair = x_vector(&wanted, options.model.as_ref()).map_err(blame::<XVectorOptions>)?;
     Ok(pair.into_iter().map(Dynamic::from).collect())
 }
 
@@ -123,7 +99,7 @@ pub mod functions {
             .as_ref()
             .is_some_and(|tokens| tokens.0.is_empty())
         {
-            return Err(no_tokens("tokens").into());
+            return Err(blame::<Addition>(no_tokens("tokens")).into());
         }
         ActivationAddition::new(
             options.prompt,
@@ -131,7 +107,7 @@ pub mod functions {
             options.coeff,
             options.act_name,
         )
-        .script()
+        .map_err(|error| blame::<Addition>(error).into())
     }
 
     /// An x-vector: one text's activations minus another's, as an array of two additions.
@@ -176,20 +152,17 @@ pub mod functions {
     pub fn forward(ctx: NativeCallContext, options: Map) -> ScriptResult<Tensor> {
         let options = Forward::decode("forward_with_activation_additions", options)?;
         let session = Session::of(&ctx)?;
-        session.warn_of_bos(&options.activation_additions.0);
-        let tokens = tokens_to_run(&options.model, options.input.0)?;
+        session.warn_of_bos(&options.activation_additions.list);
+        let tokens = tokens_to_run(&options.model, options.input.0).map_err(blame::<Forward>)?;
         forward_with_activation_additions(
             &session.run,
             &options.model,
             &tokens,
-            &options.activation_additions.0,
-            Injection {
-                location: options.addition_location,
-                slice: options.res_stream_slice,
-            },
+            &options.activation_additions.list,
+            options.injection,
             options.injection_mode,
         )
-        .script()
+        .map_err(|error| blame::<Forward>(options.activation_additions.as_written(error)).into())
     }
 
     /// The coefficient of an addition.
@@ -237,6 +210,6 @@ pub mod functions {
 
     #[rhai_fn(name = "to_string", name = "to_debug", pure)]
     pub fn addition_text(addition: &mut ActivationAddition) -> String {
-        addition.to_string()
+        literal::addition(addition)
     }
 }

@@ -5,15 +5,18 @@ use std::collections::BTreeSet;
 use rhai::Dynamic;
 
 use super::shown::shown;
-use super::{Interactive, LAST};
-use crate::script::language::{Language, module_functions};
-use crate::script::prose::short;
+use super::state::{Interactive, LAST};
+use crate::script::Catalog;
+use crate::script::catalog::{Type, module_functions};
 
 /// A variable, for listing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Variable {
+    /// As it was declared.
     pub name: String,
+    /// Its type as scripts know it.
     pub kind: String,
+    /// Its value as the session shows it.
     pub value: String,
 }
 
@@ -51,12 +54,12 @@ impl Interactive {
 
     /// A value's type as scripts know it.
     pub fn kind(&self, value: &Dynamic) -> String {
-        short(self.engine().map_type_name(value.type_name()))
+        Type::of(value, self.engine()).to_string()
     }
 
     /// What can stand behind a point.
-    pub fn language(&self) -> &Language {
-        self.language.get_or_init(|| Language::of(self.engine()))
+    pub fn language(&self) -> &Catalog {
+        self.language.get_or_init(|| self.host.catalog())
     }
 
     /// The names of the modules that were imported.

@@ -11,7 +11,11 @@ const LAST: usize = 6;
 
 /// The text of a value, in lines of at most `width` where its elements allow. `debug` tells the text
 /// of what has no elements.
-pub fn shown(value: &Dynamic, width: Option<usize>, debug: &dyn Fn(&Dynamic) -> String) -> String {
+pub(super) fn shown(
+    value: &Dynamic,
+    width: Option<usize>,
+    debug: &dyn Fn(&Dynamic) -> String,
+) -> String {
     let Some((open, parts, close)) = parts(value, debug) else {
         return debug(value);
     };

@@ -4,13 +4,14 @@
 use rhai::Position;
 
 use crate::script::diagnostic::Diagnostic;
+use crate::script::syntax::offset;
 
 /// What the errors of typed text name as their file, until they are given their own.
-pub const TRANSCRIPT: &str = "<transcript>";
+pub(super) const TRANSCRIPT: &str = "<transcript>";
 
 /// The texts, whose lines are numbered through.
 #[derive(Debug, Default)]
-pub struct Transcript {
+pub(super) struct Transcript {
     chunks: Vec<Chunk>,
 }
 
@@ -24,7 +25,7 @@ struct Chunk {
 
 impl Transcript {
     /// Adds a text and gives the number of its first line.
-    pub fn push(&mut self, name: &str, text: &str) -> usize {
+    pub(super) fn push(&mut self, name: &str, text: &str) -> usize {
         let first_line = self.chunks.last().map_or(1, |chunk| {
             chunk.first_line + chunk.text.lines().count().max(1)
         });
@@ -36,7 +37,7 @@ impl Transcript {
         first_line
     }
 
-    pub fn text(&self) -> String {
+    pub(super) fn text(&self) -> String {
         let mut text = String::new();
         for chunk in &self.chunks {
             text.push_str(&chunk.text);
@@ -48,21 +49,21 @@ impl Transcript {
     }
 
     /// Empties the texts, but keeps their lines counted: nothing of them is to be found again.
-    pub fn forget(&mut self) {
+    pub(super) fn forget(&mut self) {
         for chunk in &mut self.chunks {
             chunk.text = "\n".repeat(chunk.text.lines().count().max(1));
         }
     }
 
     /// The place in the last text, in bytes, if it is there.
-    pub fn place_in_last(&self, place: Position) -> Option<usize> {
+    pub(super) fn place_in_last(&self, place: Position) -> Option<usize> {
         let chunk = self.chunks.last()?;
         let line = place.line()?.checked_sub(chunk.first_line)?;
         offset(&chunk.text, line, place.position().unwrap_or(1))
     }
 
     /// Gives labels in the transcript the name and the line of the text that they are in.
-    pub fn relabel(&self, diagnostic: &mut Diagnostic) {
+    pub(super) fn relabel(&self, diagnostic: &mut Diagnostic) {
         for label in &mut diagnostic.labels {
             if label.file != TRANSCRIPT {
                 continue;
@@ -76,21 +77,10 @@ impl Transcript {
     }
 }
 
-/// The byte at a line, from 0, and a column, from 1 and in characters.
-pub fn offset(text: &str, line: usize, column: usize) -> Option<usize> {
-    let start = match line {
-        0 => 0,
-        line => text.match_indices('\n').nth(line - 1)?.0 + 1,
-    };
-    let rest = &text[start..];
-    let within = rest.char_indices().nth(column.saturating_sub(1));
-    Some(start + within.map_or(rest.len(), |(at, _)| at))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::script::scan::line_and_column;
+    use crate::script::syntax::line_and_column;
 
     #[test]
     fn places_are_found_again() {

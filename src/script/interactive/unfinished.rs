@@ -2,15 +2,18 @@
 
 use rhai::{ParseError, ParseErrorType};
 
-use super::transcript::offset;
-use crate::script::scan::{is_open, scan};
+use crate::script::syntax::{Ending, lex, offset, open_brackets};
 
 /// Whether more must follow. `compile` tells rhai's error, if it has one.
 ///
 /// rhai stops at the first place that makes no sense to it. If that is behind all that was typed,
 /// what was typed makes sense so far.
-pub fn is_unfinished(text: &str, compile: impl Fn(&str) -> Option<ParseError>) -> bool {
-    if is_open(text) {
+pub(super) fn is_unfinished(text: &str, compile: impl Fn(&str) -> Option<ParseError>) -> bool {
+    let tokens = lex(text);
+    let continues = tokens
+        .last()
+        .is_some_and(|token| token.ending == Ending::Continues);
+    if continues || !open_brackets(&tokens).is_empty() {
         return true;
     }
     // An empty line after it asks what is wrong.
@@ -21,15 +24,14 @@ pub fn is_unfinished(text: &str, compile: impl Fn(&str) -> Option<ParseError>) -
     let Some(ParseError(kind, place)) = compile(text) else {
         return false;
     };
-    let pieces = scan(text);
-    let Some(last) = pieces.iter().rfind(|piece| piece.is_solid()) else {
+    let Some(last) = tokens.iter().rfind(|token| !token.is_trivia()) else {
         return false;
     };
     let place = place
         .line()
         .and_then(|line| offset(text, line - 1, place.position().unwrap_or(1)));
     matches!(*kind, ParseErrorType::UnexpectedEOF)
-        || place.is_some_and(|place| place >= last.range.end)
+        || place.is_some_and(|place| place >= last.span.end)
 }
 
 #[cfg(test)]
@@ -82,5 +84,42 @@ mod tests {
         }
         assert!(unfinished("f(\n"));
         assert!(!unfinished("// a note\n"));
+    }
+
+    /// A bracket, a text over lines or a comment that the text ends in.
+    #[test]
+    fn what_lacks_its_end_goes_on() {
+        for text in [
+            "f(",
+            "#{ a: 1",
+            "[1,\n2",
+            "`a\n",
+            "/* x",
+            "fn f() {",
+            "f(\"(\", ",
+            "\"goes on \\",
+            "##\"a\"# ",
+            "`a ${x",
+            "`a ${f(`b`)",
+            "`a ${x} b",
+        ] {
+            assert!(is_unfinished(text, |_| None), "{text}");
+        }
+        for text in [
+            "f()",
+            "\"(\"",
+            "// (",
+            "`(`",
+            "1 /* ( */",
+            "\"unclosed",
+            "f(1))",
+            "\"a\\\\",
+            "##\"a \"# ( b\"##",
+            "`${x} ( ${#{ a: 1 }.a}`",
+            "`${`(`}`",
+            "`\\${ (`",
+        ] {
+            assert!(!is_unfinished(text, |_| None), "{text}");
+        }
     }
 }

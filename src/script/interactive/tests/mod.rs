@@ -1,11 +1,13 @@
 //! Sessions without a terminal: what stays, what is saved, what is told.
 
+mod saving;
+
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use crate::progress::{Progress, Silent, Task, Unit};
 use crate::report::Painter;
-use crate::script::{Change, Interactive, Output, Params, Session, Stopped};
+use crate::script::{Change, Host, Interactive, Output, Params, Session, Stopped};
 
 /// What a session has printed.
 #[derive(Clone, Default)]
@@ -73,7 +75,7 @@ impl Tester {
         let file = folder.join("saved.rhai");
         std::fs::write(&file, &script).unwrap();
         let printed = Printed::default();
-        let mut host = super::Host::new(Session::new(output(&printed)));
+        let mut host = Host::new(Session::new(output(&printed)));
         if let Err(Stopped::Failed(diagnostic)) = host.run_file(&file) {
             panic!("{}\n{script}", diagnostic.render(Painter::plain()));
         }
@@ -81,79 +83,6 @@ impl Tester {
         assert_eq!(printed, self.printed(), "{script}");
         script
     }
-}
-
-/// Inputs whose saved script must print what they did.
-#[track_caller]
-fn saved(inputs: &[&str]) -> String {
-    let folder = tempfile::tempdir().unwrap();
-    let mut t = Tester::new();
-    for input in inputs {
-        t.enter(input);
-    }
-    t.saves(folder.path())
-}
-
-#[test]
-fn a_saved_session_does_the_same() {
-    saved(&[
-        "let f = |x| { x * 2 }",
-        "f.call(4)",
-        "let o = #{ a: 1 }",
-        "o",
-    ]);
-    saved(&["5 // a note", "8; // note", "_", "_ + 1 /* more */", "_"]);
-    saved(&[
-        "fn g() { 3 } g()",
-        "for i in 0..2 { print(i) } 7",
-        "if true { 1 } else { 2 } 8",
-        "if true { 1 } else { 2 }",
-        "switch 3 { 3 => \"three\", _ => \"no\" }",
-        "loop { break 4; }",
-        "{ let a = 1; a + 1 }",
-        "try { throw \"a\" } catch (e) { print(e) }",
-        "return 5",
-        "return 6; print(1);",
-        "do { 3 } while false",
-        "`${_} and ${1 + 1}`",
-        "##\"a \"# ( b\"##",
-    ]);
-    saved(&[
-        "let a = 1; if a == 1 { return 7 }",
-        "a + 1",
-        "if a == 1 { return 9 };",
-        "_",
-        "if a == 1 { print(a); return; }",
-        "let f = |x| { return x; }; f.call(4)",
-    ]);
-    saved(&["fn f() { 1 }", "f()", "fn f() { 2 }", "f()"]);
-    saved(&["1 + 1;", "print(\"hi\");", "_"]);
-    saved(&["let x = 4;", "x;", "x += 3;", "_"]);
-    saved(&["if true { 7 };", "_"]);
-    saved(&["let z = 5; let y = nonsense(z);", "z"]);
-    saved(&[
-        "fn h() { 9 } let z = 5; throw \"no\"; let y = 3;",
-        "h() + z",
-    ]);
-}
-
-/// Ctrl-C in a function that was typed in earlier: the place of the error is not in the input.
-#[test]
-fn what_ran_before_an_interrupt_is_saved() {
-    let folder = tempfile::tempdir().unwrap();
-    let mut t = Tester::new();
-    t.enter("fn long() { loop {} }");
-    let cancel = t.state.session().run.cancel.clone();
-    std::thread::spawn(move || {
-        std::thread::sleep(std::time::Duration::from_millis(100));
-        cancel.raise();
-    });
-    assert_eq!(
-        t.enter("let z = 5; print(1); long(); let y = 2;"),
-        "Cancelled"
-    );
-    assert_eq!(t.enter("z"), "5");
-    t.saves(folder.path());
 }
 
 fn library(folder: &Path) {
@@ -350,6 +279,42 @@ fn a_coefficient_of_0_is_no_dead_end() {
     assert_eq!(t.turn(Change::Coeff(3.0)), strong);
 }
 
+/// Any option of the comparison is a dial, and stays one.
+#[test]
+fn every_option_is_a_dial() {
+    let mut t = Tester::new();
+    t.enter("let m = load_model(\"demo\");");
+    t.enter(VECTOR);
+    t.enter(COMPARE);
+    let set = |option: &str, value: &str| Change::Set {
+        option: option.into(),
+        value: value.into(),
+    };
+    t.turn(set("top_k", "3"));
+    t.turn(set("rng", "torch"));
+    t.turn(set("res_stream_slice", "[0, 64]"));
+    t.turn(set("prompt", "I \\ think"));
+    let call = t.turn(set("tokens_to_generate", "4"));
+    for option in [
+        "top_k: 3,",
+        "rng: \"torch\",",
+        "res_stream_slice: [0, 64],",
+        "prompt: \"I \\\\ think\",",
+        "tokens_to_generate: 4,",
+        "stop_at_eos: false,",
+    ] {
+        assert!(call.contains(option), "{option}\n{call}");
+    }
+    // What is as it is without being said is not said.
+    assert!(!call.contains("temperature"), "{call}");
+    let call = t.turn(set("top_k", "()"));
+    assert!(call.contains("top_k: ()"), "{call}");
+    assert!(!t.turn(Change::Seed(0)).contains("top_k"));
+    let error = t.state.change(&set("top_q", "1")).unwrap_err();
+    assert_eq!(error.message(), "there is no option named `top_q`");
+    assert_eq!(error.hints(), ["did you mean `top_k`?"]);
+}
+
 /// What no variable holds is loaded again as it was.
 #[test]
 fn a_dial_keeps_the_model() {
@@ -418,7 +383,7 @@ fn long_values_are_shortened_in_a_session_only() {
 fn a_script_s_module_that_imports_itself_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     library(folder.path());
-    let mut host = super::Host::new(Session::new(output(&Printed::default())));
+    let mut host = Host::new(Session::new(output(&Printed::default())));
     let Err(Stopped::Failed(diagnostic)) = host.run_file(&folder.path().join("loop.rhai")) else {
         panic!("it ran");
     };

@@ -1,32 +1,10 @@
-//! avec's one error type, and the wording of its messages.
-//!
-//! Low-level code returns a kind with its data and no location. Callers add what they know with
-//! [`Error::context`] and say what to do with [`Error::hint`]; the script layer adds file, line and
-//! caret. Nothing here prints.
+//! The kinds of failure, their messages, and the hints that follow from the kind alone.
 
 use std::fmt;
 use std::path::PathBuf;
 
+use super::wording::{bytes, count, quoted};
 use crate::suggest::nearest;
-
-/// A result whose error is avec's own.
-pub type Result<T, E = Error> = std::result::Result<T, E>;
-
-/// What went wrong, during which steps, and what the reader can do about it.
-///
-/// ```
-/// use avec::error::{Error, ErrorKind};
-///
-/// let error = Error::new(ErrorKind::EmptyPromptBatch).context("generating").hint("add a prompt");
-/// assert_eq!(error.to_string(), "generating: the prompt batch is empty");
-/// assert_eq!(error.hints().last().unwrap(), "add a prompt");
-/// ```
-#[derive(Debug, Clone)]
-pub struct Error {
-    kind: Box<ErrorKind>,
-    context: Vec<String>,
-    hints: Vec<String>,
-}
 
 /// Every way avec can fail, with the data for its message.
 #[derive(Debug, Clone)]
@@ -39,6 +17,13 @@ pub enum ErrorKind {
         /// The name as it was written.
         name: String,
         /// The names that exist.
+        known: Vec<String>,
+    },
+    /// An unknown name of a hook point, in full or as shorthand.
+    UnknownHookPoint {
+        /// The name as it was written.
+        name: String,
+        /// The hook points that exist.
         known: Vec<String>,
     },
     /// A value outside its allowed range.
@@ -85,6 +70,10 @@ pub enum ErrorKind {
         /// Whether both are there, or neither.
         both: bool,
     },
+    /// An empty list of additions where something must be computed from them.
+    NoAdditions,
+    /// Padding an x-vector without a model and its tokenizer.
+    PaddingNeedsModel,
     /// A vector that covers more positions than the prompt has.
     VectorLongerThanPrompt {
         /// Where it was to be added.
@@ -126,6 +115,15 @@ pub enum ErrorKind {
     },
     /// A call without prompts.
     EmptyPromptBatch,
+    /// An activation that a cache doesn't hold.
+    NotInCache {
+        /// The hook point's full name.
+        name: String,
+        /// The hook points that the cache holds.
+        held: Vec<String>,
+        /// Whether it is computed only when named.
+        on_request: bool,
+    },
     /// Logits that no token can be drawn from.
     NotFinite,
     /// Something that can't fit into memory, refused before anything is allocated.
@@ -226,6 +224,18 @@ pub enum ErrorKind {
         /// Why.
         reason: String,
     },
+    /// A device that only a build with this feature has.
+    DeviceNotBuilt {
+        /// The device's name.
+        name: String,
+        /// The cargo feature to build with.
+        feature: &'static str,
+    },
+    /// A number type that the CPU doesn't compute in.
+    DTypeOnCpu {
+        /// The number type's name.
+        dtype: &'static str,
+    },
 
     // --- the run ---
     /// The operating system refused a file.
@@ -258,129 +268,13 @@ pub enum ErrorKind {
     },
 }
 
-impl Error {
-    /// An error without context or hints.
-    pub fn new(kind: ErrorKind) -> Self {
-        Self {
-            kind: Box::new(kind),
-            context: Vec::new(),
-            hints: Vec::new(),
-        }
-    }
-
-    /// An error with a message of its own.
-    pub fn other(message: impl Into<String>) -> Self {
-        Self::new(ErrorKind::Other {
-            message: message.into(),
-        })
-    }
-
-    /// A file that the operating system refused; `action` is a verb, such as "read".
-    pub fn io(action: &'static str, path: impl Into<PathBuf>, error: &std::io::Error) -> Self {
-        use std::io::ErrorKind as Io;
-        let path = path.into();
-        // "Permission denied (os error 13)": the number helps nobody.
-        let reason = error.to_string();
-        let reason = reason.split(" (os error").next().unwrap_or(&reason);
-        let hint = match error.kind() {
-            Io::PermissionDenied => "check the permissions of the file and of its folders",
-            Io::NotFound => "check the path",
-            Io::IsADirectory => "name a file: this is a folder",
-            _ => "check that the file can be read by other programs",
-        };
-        Self::new(ErrorKind::Io {
-            action,
-            path,
-            reason: reason.to_owned(),
-        })
-        .hint(hint)
-    }
-
-    /// A value out of range; `rule` reads "must be …".
-    pub fn invalid(
-        name: impl Into<String>,
-        value: impl fmt::Display,
-        rule: impl Into<String>,
-    ) -> Self {
-        Self::new(ErrorKind::InvalidValue {
-            name: name.into(),
-            value: value.to_string(),
-            rule: rule.into(),
-        })
-    }
-
-    /// Adds the step that failed. Outer steps are added later and come first in the message.
-    #[must_use]
-    pub fn context(mut self, step: impl Into<String>) -> Self {
-        self.context.push(step.into());
-        self
-    }
-
-    /// Adds a hint: a line that says what to do.
-    #[must_use]
-    pub fn hint(mut self, hint: impl Into<String>) -> Self {
-        self.hints.push(hint.into());
-        self
-    }
-
-    /// The kind of failure, with its data.
-    pub fn kind(&self) -> &ErrorKind {
-        &self.kind
-    }
-
-    /// Whether the user stopped the run.
-    pub fn is_cancelled(&self) -> bool {
-        matches!(*self.kind, ErrorKind::Cancelled)
-    }
-
-    /// The message with its steps, on one or more lines, without the hints.
-    pub fn message(&self) -> String {
-        let mut text = String::new();
-        for step in self.context.iter().rev() {
-            text.push_str(step);
-            text.push_str(": ");
-        }
-        text.push_str(&self.kind.to_string());
-        text
-    }
-
-    /// The hints, one line each: the kind's own, then those that callers added.
-    pub fn hints(&self) -> Vec<String> {
-        let mut hints = self.kind.hints();
-        hints.extend(self.hints.iter().cloned());
-        hints
-    }
-}
-
-/// The message alone; for the hints see [`Error::hints`].
-impl fmt::Display for Error {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.message())
-    }
-}
-
-impl std::error::Error for Error {}
-
-impl From<ErrorKind> for Error {
-    fn from(kind: ErrorKind) -> Self {
-        Self::new(kind)
-    }
-}
-
-impl From<candle_core::Error> for Error {
-    fn from(error: candle_core::Error) -> Self {
-        let message = match error {
-            candle_core::Error::WithBacktrace { inner, .. } => inner.to_string(),
-            other => other.to_string(),
-        };
-        Self::new(ErrorKind::Tensor { message })
-    }
-}
-
 impl fmt::Display for ErrorKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::UnknownName { what, name, .. } => write!(f, "there is no {what} named `{name}`"),
+            Self::UnknownHookPoint { name, .. } => {
+                write!(f, "there is no hook point named `{name}`")
+            }
             Self::InvalidValue { name, value, rule } => {
                 write!(f, "`{name}` {rule}, but it is {value}")
             }
@@ -403,6 +297,10 @@ impl fmt::Display for ErrorKind {
             }
             Self::PromptXorTokens { both: false } => {
                 f.write_str("an activation addition needs a prompt or tokens, and has neither")
+            }
+            Self::NoAdditions => f.write_str("there are no additions to take the magnitude of"),
+            Self::PaddingNeedsModel => {
+                f.write_str("padding an x-vector needs its model, to know the tokens")
             }
             Self::VectorLongerThanPrompt {
                 act_name,
@@ -438,6 +336,7 @@ impl fmt::Display for ErrorKind {
                 count(*prompt, "token")
             ),
             Self::EmptyPromptBatch => f.write_str("the prompt batch is empty"),
+            Self::NotInCache { name, .. } => write!(f, "the cache holds no `{name}`"),
             Self::NotFinite => {
                 f.write_str("the model's logits are not finite: no token can be drawn from them")
             }
@@ -494,6 +393,14 @@ impl fmt::Display for ErrorKind {
                 count(*found, "layer")
             ),
             Self::Device { name, reason } => write!(f, "can't use device `{name}`: {reason}"),
+            Self::DeviceNotBuilt { name, .. } => write!(
+                f,
+                "can't use device `{name}`: this avec was built without it"
+            ),
+            Self::DTypeOnCpu { dtype } => write!(
+                f,
+                "`dtype` must be \"f32\" or \"bf16\" on the CPU, but it is {dtype:?}"
+            ),
             Self::Io {
                 action,
                 path,
@@ -508,9 +415,9 @@ impl fmt::Display for ErrorKind {
 
 impl ErrorKind {
     /// Hints that follow from the kind alone.
-    fn hints(&self) -> Vec<String> {
+    pub(super) fn hints(&self) -> Vec<String> {
         match self {
-            Self::UnknownName { name, known, .. } => match nearest(name, known) {
+            Self::UnknownName { name, known, .. } | Self::UnknownHookPoint { name, known } => match nearest(name, known) {
                 Some(close) => vec![format!("did you mean `{close}`?")],
                 None if !known.is_empty() && known.len() <= 12 => {
                     vec![format!("known are: {}", known.join(", "))]
@@ -519,12 +426,6 @@ impl ErrorKind {
             },
             Self::VectorLongerThanPrompt { .. } => {
                 vec!["use a longer prompt, or shorter steering prompts".into()]
-            }
-            Self::PromptXorTokens { .. } => vec![
-                "write ActivationAddition(#{ prompt: \"Love\", coeff: 5, act_name: 6 })".into(),
-            ],
-            Self::TokenOutOfRange { .. } => {
-                vec!["m.to_tokens(\"..\") gives the ids of a text".into()]
             }
             Self::NotOneToken { tokens, .. } if tokens.is_empty() => {
                 vec!["give a text of at least one character".into()]
@@ -547,9 +448,6 @@ impl ErrorKind {
                 "a coefficient is too large for f32, or the weights themselves are not finite"
                     .into(),
             ],
-            Self::EmptyPromptBatch => {
-                vec!["give at least one prompt: prompt_batch: [\"I think\"]".into()]
-            }
             Self::ModelNotFound { id, known } => {
                 let mut hints: Vec<String> = nearest(id, known)
                     .map(|close| format!("did you mean `{close}`?"))
@@ -578,100 +476,5 @@ impl ErrorKind {
             }
             _ => Vec::new(),
         }
-    }
-}
-
-/// "1 token", "2 tokens".
-pub fn count(n: usize, noun: &str) -> String {
-    format!("{n} {noun}{}", if n == 1 { "" } else { "s" })
-}
-
-/// A size to read: "512 B", "1.5 MB", "6.2 GB" (powers of 1000).
-pub fn bytes(n: u64) -> String {
-    const UNITS: [&str; 5] = ["B", "kB", "MB", "GB", "TB"];
-    let mut value = n as f64;
-    let mut unit = 0;
-    while value >= 999.95 && unit + 1 < UNITS.len() {
-        value /= 1000.0;
-        unit += 1;
-    }
-    if unit == 0 {
-        format!("{n} B")
-    } else {
-        format!("{value:.1} {}", UNITS[unit])
-    }
-}
-
-/// Why a text isn't valid JSON.
-pub fn not_json(error: &serde_json::Error) -> String {
-    if error.is_eof() {
-        return "it isn't whole: the JSON ends in the middle of something".into();
-    }
-    format!(
-        "it isn't valid JSON at line {}, column {}",
-        error.line(),
-        error.column()
-    )
-}
-
-/// The kind of a JSON value, with its article.
-pub fn json_kind(value: &serde_json::Value) -> &'static str {
-    match value {
-        serde_json::Value::Null => "null",
-        serde_json::Value::Bool(_) => "true or false",
-        serde_json::Value::Number(_) => "a number",
-        serde_json::Value::String(_) => "a text",
-        serde_json::Value::Array(_) => "a list",
-        serde_json::Value::Object(_) => "an object",
-    }
-}
-
-fn quoted(tokens: &[String]) -> String {
-    let texts: Vec<String> = tokens.iter().map(|token| format!("{token:?}")).collect();
-    format!("[{}]", texts.join(", "))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn outer_context_comes_first() {
-        let error = Error::new(ErrorKind::EmptyPromptBatch)
-            .context("generating")
-            .context("running the sweep");
-        assert_eq!(
-            error.to_string(),
-            "running the sweep: generating: the prompt batch is empty"
-        );
-    }
-
-    #[test]
-    fn refused_files_have_hints() {
-        let refused = |kind: std::io::ErrorKind| {
-            let error = Error::io("read", "a/b", &std::io::Error::from(kind));
-            (error.message(), error.hints())
-        };
-        assert_eq!(
-            refused(std::io::ErrorKind::PermissionDenied),
-            (
-                "can't read a/b: permission denied".into(),
-                vec!["check the permissions of the file and of its folders".into()]
-            )
-        );
-        let numbered = Error::io("read", "a", &std::io::Error::from_raw_os_error(13));
-        assert!(!numbered.message().contains("os error"), "{numbered}");
-        assert_eq!(
-            refused(std::io::ErrorKind::NotFound).1,
-            ["check the path".to_owned()]
-        );
-    }
-
-    #[test]
-    fn sizes_have_units() {
-        assert_eq!(bytes(512), "512 B");
-        assert_eq!(bytes(1_500_000), "1.5 MB");
-        assert_eq!(bytes(999_960_000), "1.0 GB");
-        assert_eq!(bytes(u64::MAX), "18446744.1 TB");
     }
 }

@@ -2,12 +2,14 @@
 
 use std::ops::Range;
 
-use crate::script::scan::{Kind, Piece, is_word, scan};
+use super::brackets::Brackets;
+use super::lexer::lex;
+use super::token::{Bracket, Token, TokenKind, is_word, significant};
 
 /// A statement of a text, outside of all brackets.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Statement {
-    /// From its first piece to its last, without `;` and what stands around it.
+pub(crate) struct Statement {
+    /// From its first token to its last, without `;` and what stands around it.
     pub range: Range<usize>,
     /// Whether a `;` ends it.
     pub closed: bool,
@@ -17,18 +19,18 @@ pub struct Statement {
 
 /// What tells script functions apart.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Signature {
+pub(crate) struct Signature {
     pub name: String,
     pub parameters: usize,
 }
 
 impl Statement {
-    pub fn of<'t>(&self, text: &'t str) -> &'t str {
+    pub(crate) fn of<'t>(&self, text: &'t str) -> &'t str {
         &text[self.range.clone()]
     }
 
     /// Whether it begins with this word.
-    pub fn begins_with(&self, word: &str, text: &str) -> bool {
+    pub(crate) fn begins_with(&self, word: &str, text: &str) -> bool {
         let rest = self.of(text).strip_prefix(word);
         rest.is_some_and(|rest| !rest.starts_with(is_word))
     }
@@ -40,57 +42,55 @@ const BLOCKS: [&str; 9] = [
 ];
 
 /// All statements of a text, in order.
-pub fn statements(text: &str) -> Vec<Statement> {
-    let pieces = scan(text);
-    let solid: Vec<&Piece> = pieces.iter().filter(|piece| piece.is_solid()).collect();
-    let is = |at: usize, word: &str| solid.get(at).is_some_and(|piece| piece.of(text) == word);
+pub(crate) fn statements(text: &str) -> Vec<Statement> {
+    let tokens = lex(text);
+    let tokens = significant(&tokens);
+    let brackets = Brackets::of(tokens.iter().copied());
+    let is = |at: usize, word: &str| tokens.get(at).is_some_and(|token| token.of(text) == word);
     let mut statements = Vec::new();
     let mut at = 0;
-    while at < solid.len() {
+    while at < tokens.len() {
         if is(at, ";") {
             at += 1;
             continue;
         }
         let start = at;
-        let block = BLOCKS.contains(&solid[start].of(text));
-        // For each open bracket whether it is that of a block.
-        let mut open: Vec<bool> = Vec::new();
-        while let Some(piece) = solid.get(at) {
-            if open.is_empty() && is(at, ";") {
-                break;
-            }
-            let closed_block = piece.closes(text) && open.pop() == Some(true) && open.is_empty();
-            if let Some((bracket, _)) = piece.opens(text) {
-                let map = at > 0 && is(at - 1, "#");
-                open.push(bracket == '{' && piece.kind == Kind::Symbol && !map);
-            }
-            at += 1;
+        let block = BLOCKS.contains(&tokens[start].of(text));
+        while at < tokens.len() && !is(at, ";") {
+            let opened = tokens[at].opens();
+            // What is within brackets is no end.
+            at = match opened {
+                Some(_) => brackets.partner(at).unwrap_or(tokens.len() - 1) + 1,
+                None => at + 1,
+            };
+            let closed_block = opened == Some(Bracket::Brace);
             if block && closed_block && !is(at, "else") && !is(at, "catch") {
                 break;
             }
         }
         statements.push(Statement {
-            range: solid[start].range.start..solid[at - 1].range.end,
+            range: tokens[start].span.start..tokens[at - 1].span.end,
             closed: is(at, ";"),
-            function: signature(text, &solid[start..at]),
+            function: signature(text, &tokens[start..at]),
         });
     }
     statements
 }
 
 /// The signature of a statement that defines a function.
-fn signature(text: &str, statement: &[&Piece]) -> Option<Signature> {
-    let of = |piece: &&Piece| piece.of(text);
+fn signature(text: &str, statement: &[&Token]) -> Option<Signature> {
+    let of = |token: &&Token| token.of(text);
     if !matches!(statement.first().map(of), Some("fn" | "private")) {
         return None;
     }
-    let open = statement.iter().position(|piece| of(piece) == "(")?;
+    let brackets = Brackets::of(statement.iter().copied());
+    let open = statement.iter().position(|token| of(token) == "(")?;
     let name = statement.get(open.checked_sub(1)?)?;
-    let close = statement.iter().position(|piece| of(piece) == ")")?;
-    let inside = statement.get(open + 1..close)?;
+    let inside = statement.get(open + 1..brackets.partner(open)?)?;
+    let parameters = inside.iter().filter(|t| t.kind == TokenKind::Identifier);
     Some(Signature {
         name: name.of(text).to_owned(),
-        parameters: inside.iter().filter(|p| p.kind == Kind::Word).count(),
+        parameters: parameters.count(),
     })
 }
 

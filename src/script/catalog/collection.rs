@@ -1,0 +1,79 @@
+//! All entries, and finding them by name.
+
+use rhai::Engine;
+
+use super::entry::{Form, Function, OptionTable};
+use super::metadata;
+
+/// All that scripts can call, by name.
+#[derive(Debug, Clone)]
+pub struct Catalog {
+    /// The documented functions with all their forms, by name.
+    functions: Vec<Function>,
+    /// Every form of every function, also operators and what is rhai's own.
+    pub(super) forms: Vec<Form>,
+}
+
+impl Catalog {
+    /// The functions of an engine; `tables` has the options of those that take some.
+    pub(crate) fn of(engine: &Engine, tables: &[OptionTable]) -> Self {
+        let (own, mut forms) = metadata::collect(engine);
+        let mut functions: Vec<Function> = Vec::new();
+        // Forms without a doc belong to the documented one of their name.
+        let (documented, bare): (Vec<_>, Vec<_>) =
+            own.into_iter().partition(|(_, doc)| !doc.is_empty());
+        for (form, doc) in documented.into_iter().chain(bare) {
+            match functions.iter_mut().find(|f| f.name == form.name) {
+                Some(function) => {
+                    if !function.forms.contains(&form) {
+                        function.forms.push(form);
+                    }
+                    if !doc.is_empty() && !function.doc.contains(&doc) {
+                        function.doc = format!("{}\n\n{doc}", function.doc);
+                    }
+                }
+                None if doc.is_empty() => {}
+                None => functions.push(Function {
+                    options: tables
+                        .iter()
+                        .find(|table| table.functions.contains(&form.name.as_str()))
+                        .map_or_else(Vec::new, |table| table.options.clone()),
+                    name: form.name.clone(),
+                    doc,
+                    forms: vec![form],
+                }),
+            }
+        }
+        functions.sort_by(|a, b| a.name.cmp(&b.name));
+        for function in &mut functions {
+            function.forms.sort_by_cached_key(ToString::to_string);
+        }
+        forms.sort();
+        Self { functions, forms }
+    }
+
+    /// The documented functions and properties.
+    pub fn functions(&self) -> &[Function] {
+        &self.functions
+    }
+
+    pub fn get(&self, name: &str) -> Option<&Function> {
+        self.functions.iter().find(|function| function.name == name)
+    }
+
+    /// The forms of a documented function or property; none if there is no such.
+    pub fn forms(&self, name: &str) -> &[Form] {
+        self.get(name).map_or(&[], |function| &function.forms)
+    }
+
+    /// The names of functions, without those of properties.
+    pub fn function_names(&self) -> Vec<String> {
+        let functions = self.functions.iter().filter(|f| !f.is_property());
+        functions.map(|f| f.name.clone()).collect()
+    }
+
+    /// The names of functions and properties.
+    pub fn names(&self) -> Vec<String> {
+        self.functions.iter().map(|f| f.name.clone()).collect()
+    }
+}

@@ -1,0 +1,177 @@
+//! The entries of the catalogue: functions with their forms, parameters and options.
+
+use std::fmt;
+
+use super::types::Type;
+use crate::error::Subject;
+use crate::words::Word;
+
+/// One documented function or property, with all its forms.
+#[derive(Debug, Clone)]
+pub struct Function {
+    pub name: String,
+    pub forms: Vec<Form>,
+    /// The doc comment, markdown; its `rhai` blocks run on the demo model.
+    pub doc: String,
+    /// The option map's fields, if the function takes one.
+    pub options: Vec<OptionSpec>,
+}
+
+/// One way to call a function, or to read a property.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Form {
+    pub name: String,
+    pub is_property: bool,
+    pub parameters: Vec<Parameter>,
+    pub returns: Type,
+    /// Whether it is rhai's own.
+    pub is_standard: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Parameter {
+    pub name: String,
+    pub kind: Type,
+}
+
+/// One option of a function.
+#[derive(Debug, Clone)]
+pub struct OptionSpec {
+    pub name: &'static str,
+    pub expects: Expects,
+    pub doc: &'static str,
+    /// The default as a script would write it; none for required and for optional ones.
+    pub default: Option<String>,
+    pub required: bool,
+    /// What its values must be, e.g. "0 or more".
+    pub range: Option<&'static str>,
+    /// What of the library's arguments it gives, for errors about that.
+    pub about: Option<Subject>,
+}
+
+/// The options of some functions that share them.
+#[derive(Debug, Clone)]
+pub struct OptionTable {
+    pub functions: &'static [&'static str],
+    pub options: Vec<OptionSpec>,
+}
+
+/// What may be written for an option.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Expects {
+    Bool,
+    Number,
+    /// An integer that is not negative.
+    Whole,
+    String,
+    Strings,
+    /// One of some words, in quotes.
+    Words(&'static [Word]),
+    TokenId,
+    TokenIds,
+    TextOrTokens,
+    /// `[start, stop]`
+    Slice,
+    HookPoint,
+    Model,
+    Additions,
+}
+
+impl Function {
+    /// Whether it can be read as a property of something.
+    pub fn is_property(&self) -> bool {
+        self.forms.iter().any(|form| form.is_property)
+    }
+
+    /// The first sentence of the doc.
+    pub fn summary(&self) -> String {
+        let paragraph = self.doc.split("\n\n").next().unwrap_or_default();
+        let text = paragraph.replace('\n', " ");
+        match text.find(". ") {
+            Some(end) => text[..=end].to_owned(),
+            None => text,
+        }
+    }
+}
+
+impl OptionSpec {
+    /// What it does, and what each of its words does, in lines.
+    pub fn explanation(&self) -> Vec<String> {
+        let mut lines: Vec<String> = self.doc.trim().lines().map(|l| l.trim().into()).collect();
+        if let Expects::Words(words) = self.expects {
+            for word in words {
+                let mut doc = word.doc.trim().lines().map(str::trim);
+                let first = doc.next().unwrap_or_default();
+                lines.push(format!("{:?}: {first}", word.text));
+                lines.extend(doc.map(|line| format!("  {line}")));
+            }
+        }
+        lines
+    }
+}
+
+impl Form {
+    /// The type of the first parameter, which `value.name` goes by.
+    pub fn receiver(&self) -> Option<&Type> {
+        self.parameters.first().map(|parameter| &parameter.kind)
+    }
+}
+
+/// E.g. `x_vector(options: object map) -> array`, or `model: Model.n_layers`.
+impl fmt::Display for Form {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let parameters: Vec<String> = self.parameters.iter().map(Parameter::to_string).collect();
+        let parameters = parameters.join(", ");
+        if self.is_property {
+            return write!(f, "{parameters}.{}", self.name);
+        }
+        write!(f, "{}({parameters})", self.name)?;
+        if self.returns == Type::UNIT {
+            return Ok(());
+        }
+        write!(f, " -> {}", self.returns)
+    }
+}
+
+/// E.g. `text: string`.
+impl fmt::Display for Parameter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.name, self.kind)
+    }
+}
+
+/// As it goes on from "must be".
+impl fmt::Display for Expects {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Words(words) => return one_of(f, words),
+            Self::Bool => Type::BOOL.phrase(),
+            Self::Number => Type::NUMBER.phrase(),
+            Self::Whole => "a whole number, 0 or more",
+            Self::String => Type::STRING.phrase(),
+            Self::Strings => "an array of strings",
+            Self::TokenId => "a token id",
+            Self::TokenIds => "an array of token ids",
+            Self::TextOrTokens => "a text, or an array of token ids",
+            Self::Slice => "[start, stop]",
+            Self::HookPoint => "a layer's number or a hook point's name",
+            Self::Model => Type::MODEL.phrase(),
+            Self::Additions => {
+                return write!(f, "{}, or an array of them", Type::ADDITION.phrase());
+            }
+        })
+    }
+}
+
+/// `"a", "b" or "c"`
+fn one_of(f: &mut fmt::Formatter<'_>, words: &[Word]) -> fmt::Result {
+    for (i, word) in words.iter().enumerate() {
+        f.write_str(match i {
+            0 => "",
+            i if i + 1 == words.len() => " or ",
+            _ => ", ",
+        })?;
+        write!(f, "{:?}", word.text)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,84 @@
+//! From what rhai knows of an engine's functions to forms. rhai gives the types of parameters as
+//! such; their names and the type that comes back it only has as it writes them, and this is the
+//! one place where that is read.
+
+use rhai::{Engine, FnAccess, FuncMetadata};
+
+use super::entry::{Form, Parameter};
+use super::types::Type;
+
+/// avec's own functions with their docs, in a fixed order, and the forms of all functions.
+pub(super) fn collect(engine: &Engine) -> (Vec<(Form, String)>, Vec<Form>) {
+    let of = |standard: bool| {
+        engine.collect_fn_metadata(
+            None,
+            |info| {
+                let meta = info.metadata;
+                // What a session has imported is none of avec's.
+                let own = meta.access == FnAccess::Public && info.namespace.is_empty();
+                own.then(|| (form(meta), doc(meta)))
+            },
+            standard,
+        )
+    };
+    let mut own = of(false);
+    // rhai gives them in no order that it promises.
+    own.sort_by_cached_key(|(form, doc)| {
+        (
+            form.name.clone(),
+            !form.is_property,
+            form.clone(),
+            doc.clone(),
+        )
+    });
+    let mut forms: Vec<Form> = own.iter().map(|(form, _)| form.clone()).collect();
+    for (form, _) in of(true) {
+        if !forms.contains(&form) {
+            forms.push(Form {
+                is_standard: true,
+                ..form
+            });
+        }
+    }
+    (own, forms)
+}
+
+fn form(meta: &FuncMetadata) -> Form {
+    let (name, is_property) = match meta.name.strip_prefix("get$") {
+        Some(property) => (property, true),
+        None => (meta.name.as_str(), false),
+    };
+    // The call's context stands before the parameters.
+    let context = meta
+        .params_info
+        .len()
+        .saturating_sub(meta.param_types.len());
+    let written = meta.params_info.iter().skip(context);
+    let parameters = meta.param_types.iter().enumerate().map(|(i, id)| {
+        let text = written.clone().nth(i).map_or("", |text| text.as_str());
+        let (name, spelled) = text.split_once(": ").unwrap_or((text, ""));
+        Parameter {
+            name: name.to_owned(),
+            kind: Type::by_id(*id).unwrap_or_else(|| Type::spelled(spelled)),
+        }
+    });
+    Form {
+        name: name.to_owned(),
+        is_property,
+        parameters: parameters.collect(),
+        returns: Type::returned(&meta.return_type),
+        is_standard: false,
+    }
+}
+
+/// A doc comment without its signs.
+fn doc(meta: &FuncMetadata) -> String {
+    let lines = meta.comments.iter().flat_map(|comment| comment.lines());
+    let text: Vec<&str> = lines
+        .map(|line| {
+            let line = line.trim_start().trim_start_matches("///");
+            line.strip_prefix(' ').unwrap_or(line)
+        })
+        .collect();
+    text.join("\n").trim().to_owned()
+}

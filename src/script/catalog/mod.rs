@@ -1,0 +1,23 @@
+//! What scripts can use, as data: types, functions, properties, options and their words.
+//!
+//! Everything that speaks of the language is made from a [`Catalog`]: help, `avec doc`,
+//! docs/reference.md, the definitions for editors, completion, and the hints of errors. It is
+//! collected once from the functions that an engine has and from the tables of their options, and
+//! from then on nothing reads a signature as text.
+
+mod collection;
+mod definitions;
+mod entry;
+mod help;
+mod members;
+mod metadata;
+mod reference;
+mod types;
+
+pub use collection::Catalog;
+pub use entry::{Expects, Form, Function, OptionSpec, OptionTable, Parameter};
+pub use members::{Member, module_functions};
+pub use types::{Type, register_types};
+
+#[cfg(test)]
+mod tests;

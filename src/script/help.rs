@@ -1,0 +1,49 @@
+//! The functions by which scripts read the catalogue. They stand apart from the other functions,
+//! which the catalogue is made of.
+
+use rhai::Engine;
+use rhai::exported_module;
+use rhai::plugin::*;
+
+use super::bindings::catalog;
+use super::fault::ScriptResult;
+use super::session::Session;
+use crate::error::{Error, ErrorKind};
+
+#[export_module]
+mod functions {
+    /// Prints the list of all functions.
+    ///
+    /// ```rhai
+    /// help();
+    /// ```
+    #[rhai_fn(name = "help", return_raw)]
+    pub fn help(ctx: NativeCallContext) -> ScriptResult<()> {
+        let text = catalog(ctx.engine()).overview();
+        Ok(Session::of(&ctx)?.output.line(&text)?)
+    }
+
+    /// Prints what a function does, its options and an example.
+    ///
+    /// ```rhai
+    /// help("x_vector");
+    /// ```
+    #[rhai_fn(name = "help", return_raw)]
+    pub fn help_on(ctx: NativeCallContext, name: &str) -> ScriptResult<()> {
+        let catalog = catalog(ctx.engine());
+        let Some(function) = catalog.get(name) else {
+            return Err(Error::new(ErrorKind::UnknownName {
+                what: "function",
+                name: name.to_owned(),
+                known: catalog.names(),
+            })
+            .hint("help() lists them all")
+            .into());
+        };
+        Ok(Session::of(&ctx)?.output.line(&function.to_string())?)
+    }
+}
+
+pub fn register(engine: &mut Engine) {
+    engine.register_global_module(exported_module!(functions).into());
+}

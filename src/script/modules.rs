@@ -1,0 +1,254 @@
+//! `import "lib/x"`: the modules of a script or a session. Each file is evaluated once and then
+//! kept, whatever becomes of it.
+//!
+//! A module is looked for beside the file that imports it, and then from the script's folder, so
+//! that a library finds its parts wherever a script is: what lies beside it comes first, and nothing
+//! in a script's folder can take its place. The script's folder is the boundary, also for links.
+
+use std::collections::HashMap;
+use std::path::{Component, Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use rhai::{Engine, EvalAltResult, Module, ModuleResolver, Position, Scope, Shared};
+
+use super::source::read_script;
+use crate::error::Error;
+
+/// Finds and loads modules. All clones share what is loaded.
+#[derive(Clone, Default)]
+pub(super) struct ModuleLoader(Arc<Mutex<Loaded>>);
+
+#[derive(Default)]
+struct Loaded {
+    modules: HashMap<PathBuf, Shared<Module>>,
+    /// Where each module's own imports are looked for, by the module's name.
+    origins: HashMap<String, Origin>,
+    /// The first line of each text that was run, and where its imports are looked for.
+    texts: Vec<(usize, Origin)>,
+    /// Modules that are being evaluated.
+    loading: Vec<PathBuf>,
+    /// What the last text has imported, with the places of the paths.
+    imported: Vec<(Position, Shared<Module>)>,
+}
+
+/// Where a text's imports are looked for.
+#[derive(Clone)]
+struct Origin {
+    /// The folder of the script, which nothing is imported from outside of.
+    root: PathBuf,
+    /// The folder of the file itself, from the script's; empty for the script.
+    beside: PathBuf,
+}
+
+impl ModuleLoader {
+    /// From this line on of what is run, imports start from this folder.
+    pub(super) fn begin(&self, first_line: usize, folder: &Path) {
+        let root = if folder == Path::new(".") {
+            PathBuf::new()
+        } else {
+            folder.to_owned()
+        };
+        let beside = PathBuf::new();
+        let mut loaded = self.loaded();
+        loaded.imported.clear();
+        loaded.loading.clear();
+        loaded.texts.push((first_line, Origin { root, beside }));
+    }
+
+    /// What the last text has imported, with the places of the paths.
+    pub(super) fn imported(&self) -> Vec<(Position, Shared<Module>)> {
+        std::mem::take(&mut self.loaded().imported)
+    }
+
+    /// The next import reads its file again.
+    pub(super) fn forget(&self) {
+        let mut loaded = self.loaded();
+        loaded.modules.clear();
+        loaded.origins.clear();
+    }
+
+    fn loaded(&self) -> MutexGuard<'_, Loaded> {
+        // Nothing is half done in there when a thread panics.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn find(
+        &self,
+        engine: &Engine,
+        origin: Option<&Origin>,
+        path: &str,
+    ) -> Result<Shared<Module>, Failed> {
+        let origin = origin.ok_or_else(|| {
+            Error::other("there is nothing to import from: this script is not in a folder")
+        })?;
+        // One file has one name, however the script's was written.
+        let key = |place: &Path| plain(&origin.root.join(place));
+        // The file of a module that is loaded may be gone.
+        let known = |place: &Path| self.loaded().modules.get(&key(place)).cloned();
+        let found = origin.find(path, |place| known(place).is_some())?;
+        if let Some(module) = known(&found) {
+            return Ok(module);
+        }
+        let key = key(&found);
+        origin.check_link(&found, path)?;
+        let name = origin.root.join(&found).display().to_string();
+        {
+            let mut loaded = self.loaded();
+            if loaded.loading.contains(&key) {
+                let circular = format!("the module {path:?} imports itself");
+                return Err(Error::other(circular).into());
+            }
+            loaded.loading.push(key.clone());
+            let origin = Origin {
+                root: origin.root.clone(),
+                beside: found.parent().map(Path::to_owned).unwrap_or_default(),
+            };
+            loaded.origins.insert(name.clone(), origin);
+        }
+        let module = evaluated(engine, &name);
+        let mut loaded = self.loaded();
+        loaded.loading.pop();
+        let module = module?;
+        loaded.modules.insert(key, module.clone());
+        Ok(module)
+    }
+}
+
+impl Origin {
+    /// The module's file without its ending, from the script's folder. `known` tells whether one
+    /// needs no file.
+    fn find(&self, path: &str, known: impl Fn(&Path) -> bool) -> Result<PathBuf, Error> {
+        let parts = Path::new(path).components();
+        let plain = parts
+            .into_iter()
+            .all(|part| matches!(part, Component::Normal(_)));
+        if !plain || path.is_empty() {
+            return Err(Error::other(format!(
+                "the module {path:?} is outside of the script's folder"
+            ))
+            .hint("scripts import only from their own folder: import \"lib/x\" as x"));
+        }
+        let neighbour = self.beside.join(path);
+        let mut places = vec![neighbour];
+        if !self.beside.as_os_str().is_empty() {
+            places.push(path.into());
+        }
+        let found = places
+            .iter()
+            .find(|place| known(place) || self.file(place).is_file());
+        found.cloned().ok_or_else(|| {
+            let files: Vec<String> = places
+                .iter()
+                .map(|place| format!("no file {}", self.file(place).display()))
+                .collect();
+            Error::other(format!(
+                "there is no module {path:?}: {}",
+                files.join(" and ")
+            ))
+        })
+    }
+
+    fn folder(&self) -> &Path {
+        if self.root.as_os_str().is_empty() {
+            Path::new(".")
+        } else {
+            &self.root
+        }
+    }
+
+    fn file(&self, module: &Path) -> PathBuf {
+        self.folder().join(format!("{}.rhai", module.display()))
+    }
+
+    /// A link must not lead outside either.
+    fn check_link(&self, module: &Path, path: &str) -> Result<(), Error> {
+        let file = self.file(module).canonicalize();
+        let inside = match (file, self.folder().canonicalize()) {
+            (Ok(file), Ok(root)) => file.starts_with(root),
+            _ => false,
+        };
+        if inside {
+            return Ok(());
+        }
+        Err(Error::other(format!(
+            "the module {path:?} is a link that leads out of the script's folder"
+        )))
+    }
+}
+
+/// A path without `.`.
+fn plain(path: &Path) -> PathBuf {
+    let parts = path.components();
+    parts.filter(|part| *part != Component::CurDir).collect()
+}
+
+/// Why there is no module: its import is wrong, or something in it.
+enum Failed {
+    Import(Box<EvalAltResult>),
+    Within(String, Box<EvalAltResult>),
+}
+
+impl From<Error> for Failed {
+    fn from(error: Error) -> Self {
+        Self::Import(error.into())
+    }
+}
+
+impl Failed {
+    /// With the import's place.
+    fn at(self, place: Position) -> Box<EvalAltResult> {
+        match self {
+            Self::Import(mut error) => {
+                error.set_position(place);
+                error
+            }
+            Self::Within(name, error) => EvalAltResult::ErrorInModule(name, error, place).into(),
+        }
+    }
+}
+
+/// What a module sees is its own: neither variables nor imports of the text that imports it.
+fn evaluated(engine: &Engine, name: &str) -> Result<Shared<Module>, Failed> {
+    let text = read_script(Path::new(&format!("{name}.rhai")))?;
+    let within = |error| Failed::Within(name.to_owned(), error);
+    let mut ast = engine
+        .compile(&text)
+        .map_err(|error| within(error.into()))?;
+    ast.set_source(name);
+    let mut module = Module::eval_ast_as_new(Scope::new(), &ast, engine).map_err(within)?;
+    module.build_index();
+    Ok(module.into())
+}
+
+impl ModuleResolver for ModuleLoader {
+    fn resolve(
+        &self,
+        engine: &Engine,
+        source: Option<&str>,
+        path: &str,
+        place: Position,
+    ) -> Result<Shared<Module>, Box<EvalAltResult>> {
+        let (origin, is_module) = {
+            let loaded = self.loaded();
+            let of_module = source.and_then(|source| loaded.origins.get(source));
+            let line = place.line().unwrap_or(usize::MAX);
+            let of_text = || {
+                let mut texts = loaded.texts.iter();
+                texts
+                    .rfind(|(first, _)| *first <= line)
+                    .map(|(_, origin)| origin)
+            };
+            (of_module.or_else(of_text).cloned(), of_module.is_some())
+        };
+        let module = self.find(engine, origin.as_ref(), path);
+        let module = module.map_err(|failed| failed.at(place))?;
+        if !is_module {
+            let mut loaded = self.loaded();
+            // An import in a loop is one.
+            if !loaded.imported.iter().any(|(known, _)| *known == place) {
+                loaded.imported.push((place, module.clone()));
+            }
+        }
+        Ok(module)
+    }
+}

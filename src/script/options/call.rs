@@ -1,0 +1,57 @@
+//! What a struct of options can do, and the options of a call as a whole.
+
+use rhai::Map;
+
+use super::decoder::Decoder;
+use crate::script::catalog::{Expects, OptionSpec, OptionTable};
+use crate::script::fault::Fault;
+
+/// Options that are decoded together.
+pub trait Options: Sized {
+    /// The entries in the catalogue.
+    fn specs(into: &mut Vec<OptionSpec>);
+
+    /// Reads them; nothing if one of them is wrong, which the decoder notes.
+    fn take(decoder: &mut Decoder) -> Option<Self>;
+
+    /// The options as a script would write them.
+    fn written(&self, into: &mut Vec<Written>);
+}
+
+/// All options of some functions.
+pub trait CallOptions: Options {
+    /// The functions that take them.
+    const FUNCTIONS: &'static [&'static str];
+
+    fn table() -> OptionTable {
+        let mut options = Vec::new();
+        Self::specs(&mut options);
+        OptionTable {
+            functions: Self::FUNCTIONS,
+            options,
+        }
+    }
+
+    /// Reads the options of one call. `function` is the name that was called.
+    fn decode(function: &'static str, map: Map) -> Result<Self, Fault> {
+        debug_assert!(Self::FUNCTIONS.contains(&function), "{function}");
+        let mut decoder = Decoder::new(function, Self::table().options, map);
+        let options = Self::take(&mut decoder);
+        let problems = decoder.finish();
+        match options {
+            Some(options) if problems.is_empty() => Ok(options),
+            _ => Err(Fault { problems }),
+        }
+    }
+}
+
+/// An option of a call as text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Written {
+    pub name: &'static str,
+    pub expects: Expects,
+    /// The value as a script would write it; none if a value like this has no such form.
+    pub literal: Option<String>,
+    /// Whether leaving it out means the same.
+    pub is_default: bool,
+}

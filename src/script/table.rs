@@ -1,0 +1,55 @@
+//! A table of completions as lines to read, and as maps to calculate with.
+
+use rhai::{Array, Dynamic, Map};
+
+use super::fault::{IntoScript, ScriptResult};
+use super::session::Session;
+use crate::analysis::Completions;
+use crate::report::{ComparisonTable, Passage, Side};
+use crate::run::RunContext;
+
+pub const UNSTEERED: &str = "Unsteered completions";
+pub const STEERED: &str = "Steered completions";
+
+/// The table side by side, as lines.
+pub fn drawn(session: &Session, table: &Completions) -> String {
+    let side = |title: &str, modified: bool| Side {
+        title: title.to_owned(),
+        passages: table
+            .filter(|row| row.is_modified == modified)
+            .into_iter()
+            .map(|row| Passage {
+                prompt: row.prompt.clone(),
+                completion: row.completion.clone(),
+            })
+            .collect(),
+    };
+    let sides = [side(UNSTEERED, false), side(STEERED, true)];
+    let table = ComparisonTable {
+        sides: sides
+            .into_iter()
+            .filter(|side| !side.passages.is_empty())
+            .collect(),
+    };
+    let output = &session.output;
+    table.lines(output.width(), output.painter).join("\n")
+}
+
+/// The rows of a table as maps.
+pub fn completion_maps(run: &RunContext, table: &Completions) -> ScriptResult<Array> {
+    let clean = table.clean_losses(run).script()?;
+    Ok(table
+        .rows()
+        .iter()
+        .zip(clean)
+        .map(|(row, clean)| {
+            let mut map = Map::new();
+            map.insert("prompts".into(), Dynamic::from(row.prompt.clone()));
+            map.insert("completions".into(), Dynamic::from(row.completion.clone()));
+            map.insert("loss".into(), Dynamic::from(f64::from(row.loss)));
+            map.insert("clean_loss".into(), Dynamic::from(f64::from(*clean)));
+            map.insert("is_modified".into(), Dynamic::from(row.is_modified));
+            Dynamic::from(map)
+        })
+        .collect())
+}
