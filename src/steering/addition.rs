@@ -14,8 +14,7 @@ use crate::rule::Rule;
 /// use avec::prelude::*;
 ///
 /// let love = ActivationAddition::new(Some("Love".into()), None, 5.0, HookName::resid_pre(6))?;
-/// let text = r#"ActivationAddition(#{ prompt: "Love", coeff: 5, act_name: "blocks.6.hook_resid_pre" })"#;
-/// assert_eq!(love.to_string(), text);
+/// assert_eq!(love.source, avec::steering::SteeringSource::Prompt("Love".into()));
 /// # Ok::<(), avec::error::Error>(())
 /// ```
 #[derive(Debug, Clone, PartialEq)]
