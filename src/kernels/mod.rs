@@ -3,6 +3,7 @@
 
 mod backend;
 mod candle;
+mod choice;
 pub(crate) mod cpu;
 mod device;
 #[cfg(feature = "internals")]
@@ -10,9 +11,11 @@ pub mod internals;
 mod matrix;
 mod values;
 
-pub use backend::{Activation, KernelChoice, Norm, NormKind};
-pub(crate) use backend::{After, AttentionShape, Backend, Linear, open};
+pub use backend::{Activation, Norm, NormKind};
+pub(crate) use backend::{After, AttentionShape, Backend, Linear};
 pub(crate) use candle::{heads_of, hide_columns, norm_parts};
+pub use choice::KernelChoice;
+pub(crate) use choice::open;
 pub(crate) use cpu::reductions;
 pub(crate) use cpu::workers::run as run_pass;
 pub use cpu::workers::{STACK_SIZE, set_threads};

@@ -8,12 +8,10 @@ use rayon::prelude::*;
 
 use super::activation_cache::ActivationCache;
 use super::arch::Arch;
-use super::files::ModelFiles;
-use super::forward::LogitsAt;
 use super::hook_name::HookName;
 use super::hooks::{Hooks, NamesFilter};
 use super::layers::{Block, Embedding, Unembedding};
-use super::load::{self, LoadOptions};
+use super::pass::LogitsAt;
 use super::processing::Processing;
 use super::sites::Site;
 use super::tokenizer::Tokenizer;
@@ -64,22 +62,6 @@ pub(super) struct Parts {
 }
 
 impl HookedTransformer {
-    /// Loads a model. Weights may be f32, f16 or bf16. They are mapped into memory and packed one
-    /// by one, so loading takes little more memory than the model itself.
-    ///
-    /// # Errors
-    /// If a file can't be read or understood, if the model's family is unknown, if the weights
-    /// don't fit into memory, or if the run is cancelled.
-    pub fn load(run: &RunContext, files: &ModelFiles, options: &LoadOptions) -> Result<Self> {
-        load::load(run, files, options).map_err(|error| {
-            if error.is_cancelled() {
-                error
-            } else {
-                error.context(format!("loading {}", files.name))
-            }
-        })
-    }
-
     pub(super) fn from_parts(parts: Parts) -> Self {
         Self {
             inner: Arc::new(parts),

@@ -57,11 +57,25 @@ impl Default for LoadOptions {
     }
 }
 
-pub(super) fn load(
-    run: &RunContext,
-    files: &ModelFiles,
-    options: &LoadOptions,
-) -> Result<HookedTransformer> {
+impl HookedTransformer {
+    /// Loads a model from its files. Weights may be f32, f16 or bf16; they are mapped into memory
+    /// and packed one by one, so that loading takes little more memory than the model itself.
+    ///
+    /// # Errors
+    /// If a file can't be read or understood, if the model's family is unknown, if its weights would
+    /// not fit into memory, or if the run is cancelled.
+    pub fn load(run: &RunContext, files: &ModelFiles, options: &LoadOptions) -> Result<Self> {
+        load(run, files, options).map_err(|error| {
+            if error.is_cancelled() {
+                error
+            } else {
+                error.context(format!("loading {}", files.name))
+            }
+        })
+    }
+}
+
+fn load(run: &RunContext, files: &ModelFiles, options: &LoadOptions) -> Result<HookedTransformer> {
     let _time = run.profile.stage(Stage::Load);
     let backend = kernels::open(options.device, options.dtype, options.kernels)?;
     let config = ConfigJson::parse(&files.config.read()?, &files.config.to_string())?;

@@ -1,6 +1,6 @@
 //! Packs the rows of arms into batches that fit into memory.
 
-use super::generate::{Arm, GenerateOptions};
+use super::arm::{Arm, GenerateOptions};
 use crate::error::Result;
 use crate::model::{HookedTransformer, KvCache};
 use crate::run::{RunContext, available, check_memory};

@@ -6,8 +6,8 @@ use std::ops::Range;
 use candle_core::Tensor;
 use rayon::prelude::*;
 
+use super::arm::{Arm, GenerateOptions, OnToken, RowKey};
 use super::batches::Place;
-use super::generate::{Arm, GenerateOptions, OnToken, RowKey};
 use super::rng::{Rng, TorchStream};
 use super::row::Row;
 use crate::error::{ErrorKind, Result};

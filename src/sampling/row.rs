@@ -2,8 +2,8 @@
 
 use std::collections::HashMap;
 
+use super::arm::{Arm, GenerateOptions, GeneratedRow, RowKey};
 use super::batches::Place;
-use super::generate::{Arm, GenerateOptions, GeneratedRow, RowKey};
 use super::rng::RowStream;
 use super::sampler::{Chance, Sampling};
 use crate::error::{ErrorKind, Result};

@@ -1,13 +1,13 @@
 //! All tensors of one model by name, whichever file each is in.
 
 use std::collections::HashMap;
-use std::ops::Range;
 use std::sync::Arc;
 
 use super::bytes::Bytes;
+use super::entry::{Entry, EntryDType};
 use super::safetensors;
 use super::source::Source;
-use super::tensor::{StoredDType, TensorView};
+use super::tensor::TensorView;
 use crate::error::{Error, ErrorKind, Result};
 
 /// The tensors of a checkpoint's files.
@@ -19,21 +19,6 @@ pub(crate) struct Checkpoint {
 struct Shard {
     bytes: Bytes,
     path: String,
-}
-
-/// What a file's header says about one tensor.
-pub(super) struct Entry {
-    pub(super) dtype: EntryDType,
-    pub(super) shape: Vec<usize>,
-    /// Its bytes in the file.
-    pub(super) range: Range<usize>,
-}
-
-/// A number type avec can read, or the file's name for one it can't. The latter is an error only
-/// when the tensor is used: masks and other buffers may have any type.
-pub(super) enum EntryDType {
-    Stored(StoredDType),
-    Unreadable(String),
 }
 
 impl Checkpoint {

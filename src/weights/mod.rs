@@ -3,6 +3,7 @@
 
 mod bytes;
 mod checkpoint;
+mod entry;
 mod safetensors;
 mod source;
 mod tensor;

@@ -4,8 +4,9 @@ use ::safetensors::SafeTensors;
 use ::safetensors::tensor::Dtype;
 
 use super::bytes::Bytes;
-use super::checkpoint::{Entry, EntryDType};
+use super::entry::{Entry, EntryDType};
 use super::source::Source;
+use super::tensor::StoredDType;
 use crate::error::{Error, ErrorKind, Result, count};
 
 /// Opens a file and lists its tensors, each with its byte range in the file.
@@ -33,9 +34,9 @@ pub(super) fn open(source: &Source) -> Result<(Bytes, Vec<(String, Entry)>)> {
             let start = view.data().as_ptr() as usize - whole.as_ptr() as usize;
             let entry = Entry {
                 dtype: match view.dtype() {
-                    Dtype::F32 => EntryDType::Stored(super::StoredDType::F32),
-                    Dtype::F16 => EntryDType::Stored(super::StoredDType::F16),
-                    Dtype::BF16 => EntryDType::Stored(super::StoredDType::Bf16),
+                    Dtype::F32 => EntryDType::Stored(StoredDType::F32),
+                    Dtype::F16 => EntryDType::Stored(StoredDType::F16),
+                    Dtype::BF16 => EntryDType::Stored(StoredDType::Bf16),
                     other => EntryDType::Unreadable(format!("{other:?}")),
                 },
                 shape: view.shape().to_vec(),

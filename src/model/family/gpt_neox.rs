@@ -1,7 +1,7 @@
 //! GPT-NeoX, the family of Pythia: rotary positions on part of each head, attention and MLP in
 //! parallel, weights stored as `[out, in]`, with queries, keys and values interleaved head by head.
 
-use super::{Family, MapPart, NormPart, StoredMap, check_heads};
+use super::layout::{Family, MapPart, NormPart, StoredMap, check_heads};
 use crate::error::Result;
 use crate::kernels::{Activation, Norm, NormKind, Order};
 use crate::model::arch::{Arch, MlpKind, Positions};

@@ -7,8 +7,8 @@ use candle_core::{D, Tensor};
 use super::rotary::Rotary;
 use crate::error::Result;
 use crate::kernels::{After, AttentionShape, Linear, heads_of, hide_columns};
-use crate::model::forward::{KvUse, Pass};
 use crate::model::hook_name::HookName;
+use crate::model::pass::{KvUse, Pass};
 use crate::model::sites::Site;
 use crate::profile::Part;
 

@@ -6,8 +6,8 @@ use super::attention::{Attention, HeadInputs};
 use super::mlp::Mlp;
 use super::norm::NormLayer;
 use crate::error::Result;
-use crate::model::forward::Pass;
 use crate::model::hook_name::HookName;
+use crate::model::pass::Pass;
 use crate::model::sites::Site;
 
 pub(crate) struct Block {

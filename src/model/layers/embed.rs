@@ -3,8 +3,8 @@
 use candle_core::Tensor;
 
 use crate::error::Result;
-use crate::model::forward::Pass;
 use crate::model::hook_name::HookName;
+use crate::model::pass::Pass;
 use crate::model::processing::center_rows;
 use crate::model::sites::Site;
 use crate::weights::TensorHandle;

@@ -4,8 +4,8 @@ use candle_core::Tensor;
 
 use crate::error::Result;
 use crate::kernels::{Activation, After, Linear};
-use crate::model::forward::Pass;
 use crate::model::hook_name::HookName;
+use crate::model::pass::Pass;
 use crate::model::sites::Site;
 use crate::profile::Part;
 

@@ -5,7 +5,7 @@ use candle_core::{DType, Tensor};
 use super::norm::NormLayer;
 use crate::error::Result;
 use crate::kernels::{After, Linear};
-use crate::model::forward::Pass;
+use crate::model::pass::Pass;
 use crate::profile::Part;
 
 /// The last norm and W_U, b_U.
