@@ -13,7 +13,7 @@ format:
     cargo fmt --all
 
 lint:
-    cargo clippy --all-targets -- -D warnings
+    cargo clippy --all-targets --features internals -- -D warnings
 
 doc:
     cargo doc --no-deps --open
@@ -24,7 +24,7 @@ reference:
 
 # The kernels, the sampler, a decoding step, hooks, start-up.
 bench:
-    cargo bench
+    cargo bench --features internals
 
 # avec beside TransformerLens, transformers and CTranslate2; needs Python and the network.
 bench-peers *ARGS:
