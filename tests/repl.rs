@@ -477,3 +477,25 @@ fn a_table_grows_while_it_is_written() {
     // Nothing of its growing is left.
     assert_eq!(text.matches('┌').count(), 1, "{text}");
 }
+
+/// What a script can't do as the session did is refused by name, and nothing is written.
+#[test]
+fn a_session_that_no_script_can_repeat_is_not_saved() {
+    let (folder, mut t) = started();
+    t.enter("let x = true;");
+    assert_eq!(t.enter("if x { return 5 } print(1)"), "5");
+    assert_eq!(
+        t.enter(":save session"),
+        "error: this session can't be saved: repl[2]:1:8: `return` within a statement ends an input here, and would end the whole script
+  = help: write it with if and else
+  = help: :reset begins a new session; the inputs of this one are in the history"
+    );
+    assert!(!folder.path().join("session.rhai").exists());
+    t.enter(":reset");
+    t.enter("let x = true;");
+    assert_eq!(t.enter("if x { 5 } else { 1 }"), "5");
+    assert_eq!(
+        t.enter(":save session"),
+        "saved; run it with: avec session.rhai"
+    );
+}

@@ -109,3 +109,28 @@ pub fn word_length(line: &str, column: usize) -> usize {
         _ => 1,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn carets_cover_the_token_at_their_column() {
+        let line = "fn ü(a_b) { \"a \\\" b\" + -5.5 + 6.5 + `t` } \"open";
+        let at =
+            |text: &str| line.chars().count() - line[line.find(text).unwrap()..].chars().count();
+        for (text, length) in [
+            ("fn", 2),
+            ("ü", 1),
+            ("a_b", 3),
+            ("\"a ", 8),
+            ("-5", 4),
+            ("6.5", 1),
+            ("(", 1),
+            ("\"open", 1),
+        ] {
+            assert_eq!(word_length(line, at(text) + 1), length, "{text}");
+        }
+        assert_eq!(word_length(line, 100), 1);
+    }
+}

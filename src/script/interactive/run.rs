@@ -8,7 +8,7 @@ use rhai::{AST, ASTFlags, ASTNode, Dynamic, EvalAltResult, Stmt};
 use super::saved::{Entry, Failed, Failure, Refusal, Shown, place_in};
 use super::shown::shown;
 use super::state::{Interactive, LAST};
-use super::transcript::TRANSCRIPT;
+use super::transcript::{TRANSCRIPT, is_of_session};
 use crate::analysis::Completions;
 use crate::error::Result;
 use crate::script::host::Stopped;
@@ -97,10 +97,7 @@ impl Interactive {
         self.functions = ast;
         let value = result?;
         let (shown, drawing) = self.show(text, &value);
-        if drawing
-            .as_ref()
-            .is_some_and(|drawing| drawing.contains(TRANSCRIPT))
-        {
+        if drawing.as_deref().is_some_and(is_of_session) {
             self.placed.store(true, Ordering::Relaxed);
         }
         let valued = !value.is_unit();
@@ -186,8 +183,8 @@ impl Interactive {
         self.placed.load(Ordering::Relaxed).then(|| {
             Refusal::new(
                 name.to_owned(),
-                "it shows where in the session an error was, which is another place in a script",
-                "show the error's message alone",
+                "it shows the place of an error or the name of a closure, which is another one in a script",
+                "show an error's message alone, and what a closure gives",
             )
         })
     }

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 use rhai::{AST, Dynamic, Engine, EvalAltResult, Module, Scope, Shared, Token};
 
 use super::saved::{Entry, script};
-use super::transcript::{TRANSCRIPT, Transcript};
+use super::transcript::{TRANSCRIPT, Transcript, is_of_session};
 use super::underscore::underscores;
 use super::unfinished::is_unfinished;
 use crate::error::{Error, Result};
@@ -37,7 +37,7 @@ pub struct Interactive {
     pub(super) language: OnceLock<Catalog>,
     /// Line and column of every `_` of the current input that is a value.
     underscores: Arc<Mutex<BTreeSet<(usize, usize)>>>,
-    /// Whether the current input printed where in the session an error was.
+    /// Whether the current input printed something that has another name in a script.
     pub(super) placed: Arc<AtomicBool>,
 }
 
@@ -92,11 +92,10 @@ impl Interactive {
             }
         });
         engine.set_module_resolver(self.loader.clone());
-        // A caught error of rhai's has its place in it, which is another one in a script.
         let session = self.host.session().clone();
         let placed = self.placed.clone();
         let note = move |text: &str| {
-            if text.contains(TRANSCRIPT) {
+            if is_of_session(text) {
                 placed.store(true, Ordering::Relaxed);
             }
             drop(session.output.line(text));

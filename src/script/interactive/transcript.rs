@@ -9,6 +9,12 @@ use crate::script::syntax::offset;
 /// What the errors of typed text name as their file, until they are given their own.
 pub(super) const TRANSCRIPT: &str = "<transcript>";
 
+/// Whether a text that was printed speaks of something that has another name in a script: the place
+/// of an error in the session, or a closure, which rhai names by where it stands.
+pub(crate) fn is_of_session(text: &str) -> bool {
+    text.contains(TRANSCRIPT) || text.contains("anon$")
+}
+
 /// The texts, whose lines are numbered through.
 #[derive(Debug, Default)]
 pub(super) struct Transcript {

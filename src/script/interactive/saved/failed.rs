@@ -21,7 +21,7 @@ pub(crate) struct Failure<'a> {
     pub place: usize,
     /// Whether `catch` would have caught it.
     pub is_catchable: bool,
-    /// Whether what was called at the place was never begun.
+    /// Whether no function of the name at the place fits the call.
     pub is_unknown_call: bool,
     /// The text of a function that was typed in.
     pub function: &'a dyn Fn(&str) -> Option<String>,
@@ -87,12 +87,20 @@ const ASSIGNMENTS: [&str; 12] = [
 /// Whether a statement can have changed or printed something before it failed.
 fn has_effects(statement: &Statement, text: &str, failure: &Failure) -> bool {
     let own = statement.of(text);
-    let unbegun = failure
-        .is_unknown_call
-        .then(|| failure.place.checked_sub(statement.range.start))
-        .flatten();
     let tokens = lex(own);
     let tokens = significant(&tokens);
+    let place = failure.place.checked_sub(statement.range.start);
+    let called = tokens.iter().position(|t| Some(t.span.start) == place);
+    // A function of avec's or rhai's that fails has done nothing, unless it called a closure first.
+    let calls_back = tokens
+        .iter()
+        .any(|token| matches!(token.of(own), "|" | "||" | "Fn"));
+    let is_native = called.is_some_and(|at| {
+        (failure.function)(tokens[at].of(own)).is_none()
+            && !(at > 0 && tokens[at - 1].of(own) == "::")
+    });
+    let is_undone = failure.is_unknown_call || (is_native && !calls_back);
+    let undone = place.filter(|_| is_undone);
     // `let x =` makes a new variable, which isn't there once its value failed.
     let declared = match tokens.first().map(|token| token.of(own)) {
         Some("let" | "const") => 3,
@@ -102,14 +110,14 @@ fn has_effects(statement: &Statement, text: &str, failure: &Failure) -> bool {
         .iter()
         .skip(declared)
         .any(|token| token.kind == TokenKind::Symbol && ASSIGNMENTS.contains(&token.of(own)));
-    assigns || calls_with_effects(own, unbegun, failure, &mut BTreeSet::new())
+    assigns || calls_with_effects(own, undone, failure, &mut BTreeSet::new())
 }
 
-/// Whether a text calls something that can have an effect outside of it. `unbegun` is the byte of a
-/// call that never began.
+/// Whether a text calls something that can have an effect outside of it. `undone` is the byte of a
+/// call that had none.
 fn calls_with_effects(
     text: &str,
-    unbegun: Option<usize>,
+    undone: Option<usize>,
     failure: &Failure,
     seen: &mut BTreeSet<String>,
 ) -> bool {
@@ -122,7 +130,7 @@ fn calls_with_effects(
             return true;
         }
         let called = tokens.get(i + 1).and_then(|next| next.opens()) == Some(Bracket::Paren);
-        if !token.is_word() || !called || unbegun == Some(token.span.start) {
+        if !token.is_word() || !called || undone == Some(token.span.start) {
             return false;
         }
         let before = i.checked_sub(1).map_or("", of);
@@ -170,6 +178,9 @@ mod tests {
         assert_eq!(failed("nonsense()", "nonsense", true).text, None);
         assert_eq!(failed("f(); g()", "f", true).text, None);
         assert_eq!(failed("m.nonsense()", "nonsense", true).text, None);
+        assert_eq!(failed("m.generate(1)", "generate", false).stopped, None);
+        let comparison = "print_n_comparisons(#{ a: 1 })";
+        assert_eq!(failed(comparison, "print", false).stopped, None);
         assert_eq!(failed("let z = quiet()", "quiet", false).text, None);
         assert_eq!(failed("let z = quiet()", "quiet", false).stopped, None);
     }
@@ -182,16 +193,17 @@ mod tests {
                 .unwrap(),
             "let z = 5;\ntry { z = 1 + loud(); } catch { }"
         );
-        for text in [
-            "loud()",
-            "a.push(1) / 0",
-            "w::f()",
-            "x += f()",
-            "{ print(1); f() }",
+        for (text, at) in [
+            ("loud()", "loud"),
+            ("a.push(1) / 0", "/"),
+            ("w::f()", "f"),
+            ("x += f()", "f"),
+            ("{ print(1); f() }", "f"),
+            ("a.retain(|x| f(x))", "retain"),
         ] {
-            let all = failed(text, text, true);
+            let all = failed(text, at, true);
             assert_eq!(all.text.unwrap(), format!("try {{ {text}; }} catch {{ }}"));
-            let stopped = failed(text, text, false);
+            let stopped = failed(text, at, false);
             assert_eq!(stopped.stopped, Some(0), "{text}");
         }
     }

@@ -6,19 +6,35 @@ use std::ops::Range;
 
 use super::entry::{Entry, Refusal, place_in};
 use super::names::Names;
-use crate::script::syntax::{Statement, TokenKind, edited, lex, significant, statements};
+use crate::script::syntax::{Brackets, Statement, TokenKind, edited, lex, significant, statements};
 
-/// Where a text calls or defines one of these functions.
-fn mentions(text: &str, wanted: impl Fn(&str) -> bool) -> Vec<(Range<usize>, String)> {
+/// Where a text names one of these functions, and with how many arguments if that can be seen.
+fn mentions(text: &str, wanted: impl Fn(&str) -> bool) -> Vec<(Range<usize>, Option<usize>)> {
     let tokens = lex(text);
     let tokens = significant(&tokens);
     let of = |at: usize| tokens.get(at).map_or("", |token| token.of(text));
+    let brackets = Brackets::of(tokens.iter().copied());
+    let arguments = |open: usize| {
+        let close = brackets.partner(open)?;
+        let (mut at, mut commas) = (open + 1, 0);
+        while at < close {
+            if matches!(of(at), "|" | "||") {
+                // A closure's parameters have commas too.
+                return None;
+            }
+            commas += usize::from(of(at) == ",");
+            at = tokens[at].opens().and(brackets.partner(at)).unwrap_or(at) + 1;
+        }
+        // A comma may stand behind the last one.
+        let last = close > open + 1 && of(close - 1) != ",";
+        Some(commas + usize::from(last))
+    };
     let mut found = Vec::new();
     for (i, token) in tokens.iter().enumerate() {
         let own = token.of(text);
         let in_module = i > 0 && of(i - 1) == "::";
         if token.is_word() && wanted(own) && of(i + 1) == "(" && !in_module {
-            found.push((token.span.clone(), own.to_owned()));
+            found.push((token.span.clone(), arguments(i + 1)));
         }
         // Fn("name"), is_def_fn("name", 1)
         let named = own.trim_matches('"');
@@ -28,7 +44,7 @@ fn mentions(text: &str, wanted: impl Fn(&str) -> bool) -> Vec<(Range<usize>, Str
             && wanted(named)
         {
             let inside = token.span.start + 1..token.span.end - 1;
-            found.push((inside, named.to_owned()));
+            found.push((inside, None));
         }
     }
     found
@@ -57,9 +73,11 @@ pub(super) fn name_functions(
             })
             .collect();
         for (function, _) in &defined {
-            let name = name_of(function);
-            if !known.iter().any(|(known, _)| name_of(known) == name) {
-                check_not_called(&name, i, texts, entries)?;
+            if !known
+                .iter()
+                .any(|(known, _)| known.function == function.function)
+            {
+                check_not_called(function, i, texts, entries)?;
             }
         }
         let again =
@@ -115,13 +133,16 @@ fn name_of(statement: &Statement) -> String {
 
 /// A script has its functions from its first line on, a session from the input that defines them.
 fn check_not_called(
-    name: &str,
+    function: &Statement,
     defined: usize,
     texts: &[String],
     entries: &[Entry],
 ) -> Result<(), Refusal> {
+    let name = name_of(function);
+    let parameters = function.function.as_ref().map(|f| f.parameters);
     let calls = |(i, text): (usize, &String)| {
-        let first = mentions(text, |word| word == name).into_iter().next()?;
+        let mut all = mentions(text, |word| word == name).into_iter();
+        let first = all.find(|(_, arguments)| arguments.is_none() || *arguments == parameters)?;
         Some((i, first.0.start))
     };
     let Some((i, at)) = texts[..defined].iter().enumerate().find_map(calls) else {

@@ -1,4 +1,4 @@
-//! Sessions without a terminal: what stays, what is saved, what is told.
+//! Sessions without a terminal: what stays, what is saved, what errors say.
 
 mod saving;
 
@@ -132,7 +132,7 @@ fn modules_are_read_once_and_stay() {
     assert_eq!(t.enter("again(2)"), "8");
     assert_eq!(t.enter("fn more(x) { w::double(x) + 1 } more(1)"), "3");
     assert_eq!(t.printed().matches("w is read").count(), 1);
-    // Its text is gone, and the place is told without it.
+    // Its text is gone, and the place is given without it.
     let error = t.enter("w::bad(|x| x + nothing())");
     assert!(!error.contains("<transcript>"), "{error}");
     assert!(

@@ -116,6 +116,15 @@ const SESSIONS: &[&[&str]] = &[
         "g.call()",
     ],
     &["is_def_fn(\"f\", 0)", "fn g() { 1 }", "is_def_fn(\"g\", 0)"],
+    &[
+        "fn f(x) { x }",
+        "f(1)",
+        "fn f() { 2 }",
+        "f(f())",
+        "fn f(x, y,) { x + y }",
+        "f(1, [2, 3][0],)",
+    ],
+    &["[1].len()", "fn len(a) { 99 }", "len([1])", "[1].len()"],
     // Returns that end a function or a closure, or an input at its end.
     &["fn f(x) { if x { return 1 } 2 }", "f(true)", "f(false)"],
     &[
@@ -159,6 +168,26 @@ const SESSIONS: &[&[&str]] = &[
         "m",
     ],
     &["let x = 3; // a note\nx.nonsense() // another\n", "x"],
+    &[
+        "let a = []; a.push(5); [1].map(|x| nonsense(x)); a.push(6);",
+        "a",
+    ],
+    &[
+        "let a = []; [1, 2].map(|x| { a.push(x); if x == 2 { throw x } }); a.push(6);",
+        "a",
+    ],
+    &[
+        "fn f(x) { x.nonsense() } let a = []; a.push(5); f(a.len()); a.push(6);",
+        "a",
+    ],
+    // Values that are functions, and closures over what is made again.
+    &["|x| x + 1;", "_.call(2)", "Fn(\"print\")"],
+    &["let x = 1; let f = || x; let x = 2; f.call() + x"],
+    &["3", "let f = || _;", "4", "f.call() + _"],
+    &[
+        "fn twice(f, x) { f.call(f.call(x)) }",
+        "twice(|x| x * 3, 2)",
+    ],
     // Errors that are caught.
     &["try { throw \"a\" } catch (e) { print(e) }"],
     &["try { x_vector(#{}) } catch (e) { print(e) }"],
@@ -255,8 +284,12 @@ const REFUSED: &[(&[&str], &str)] = &[
         "repl[1]:1:10: `exit`",
     ),
     (
-        &["[1].len()", "fn len(a) { 99 }", "len([1])"],
-        "repl[1]:1:5: `len` is called before repl[2] defines it",
+        &["len([1])", "fn len(a) { 99 }", "len([1])"],
+        "repl[1]:1:1: `len` is called before repl[2] defines it",
+    ),
+    (
+        &["fn f(a) { a + f() }", "print(f()); throw 1", "fn f() { 1 }"],
+        "repl[1]:1:15: `f` is called before repl[3] defines it",
     ),
     (
         &["is_def_fn(\"f\", 0)", "fn f() { 1 }"],
@@ -282,7 +315,7 @@ const REFUSED: &[(&[&str], &str)] = &[
         "repl[3]: `f` is defined again, and the function in `all` may call it",
     ),
     (
-        &["fn f() { 1 }", "|| f()", "fn f() { 2 }", "_.call()"],
+        &["fn f() { 1 }", "|| f();", "fn f() { 2 }", "_.call()"],
         "repl[3]: `f` is defined again, and the function in `_` may call it",
     ),
     (
@@ -305,12 +338,16 @@ const REFUSED: &[(&[&str], &str)] = &[
         "repl[3]: `len` is defined again, and which calls mean",
     ),
     (
+        &["|x| x + 1"],
+        "repl[1]: it shows the place of an error or the name of a closure",
+    ),
+    (
         &["try { nonsense() } catch (e) { print(e) }"],
-        "repl[1]: it shows where in the session",
+        "repl[1]: it shows the place of an error",
     ),
     (
         &["let kept; try { 1 / 0 } catch (e) { kept = e }", "kept"],
-        "repl[2]: it shows where in the session",
+        "repl[2]: it shows the place of an error",
     ),
     (
         &["try { 1 / 0 } catch (e) { print(e.line) }"],
@@ -386,4 +423,124 @@ fn a_loaded_script_is_saved_or_refused_by_name() {
     assert_eq!(t.load(&file), "4");
     t.enter("x");
     t.saves(folder.path());
+}
+
+/// Imports serve functions, closures and later inputs alike, whatever they are called.
+#[test]
+fn what_is_imported_is_saved() {
+    let folder = tempfile::tempdir().unwrap();
+    library(folder.path());
+    std::fs::write(
+        folder.path().join("main.rhai"),
+        "import \"deep/lib/w\" as w;\nimport \"deep/lib/w\" as again;\nw::double(1)",
+    )
+    .unwrap();
+    let mut t = Tester::new();
+    assert_eq!(t.load(&folder.path().join("main.rhai")), "2");
+    for (input, shown) in [
+        ("w::answer", "42"),
+        ("[1, 2].map(|x| w::double(x) + again::double(x))", "[4, 8]"),
+        ("fn g(x) { w::double(x) }", ""),
+        ("g(4)", "8"),
+        ("[3].map(|x| g(x))", "[6]"),
+        ("let f = |x| w::double(x);", ""),
+        ("f.call(5)", "10"),
+    ] {
+        assert_eq!(t.enter(input), shown, "{input}");
+    }
+    t.saves(folder.path());
+}
+
+/// A comparison or a generation that is interrupted has printed nothing, and is left out.
+#[test]
+fn an_interrupted_generation_is_left_out() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut t = Tester::new();
+    t.enter("let m = load_model(\"demo\");");
+    for input in [
+        "print_n_comparisons(#{ model: m, prompt: \"I think\", num_comparisons: 5000, tokens_to_generate: 100, stop_at_eos: false })",
+        "let text = m.generate(\"I think\", #{ max_new_tokens: 120, num_return_sequences: 5000, stop_at_eos: false });",
+    ] {
+        let cancel = t.state.session().cancel.clone();
+        let raised = std::thread::spawn(move || {
+            std::thread::sleep(std::time::Duration::from_millis(300));
+            cancel.raise();
+        });
+        let out = t.enter(input);
+        raised.join().unwrap();
+        assert!(
+            out == "Cancelled" || out.contains("num_return_sequences"),
+            "{out}"
+        );
+    }
+    assert_eq!(t.enter("m.n_layers"), "5");
+    let script = t.saves(folder.path());
+    assert!(!script.contains("I think"), "{script}");
+}
+
+/// Inputs that get into each other's way.
+const INPUTS: &[&str] = &[
+    "let x = 1;",
+    "let x = [1, 2];",
+    "x",
+    "x += 1;",
+    "x.push(3);",
+    "fn f() { 1 }",
+    "fn f() { 2 }",
+    "fn f(a) { a + f() }",
+    "fn g() { f() * 10 }",
+    "f()",
+    "f(5)",
+    "g()",
+    "[1, 2].map(|a| f(a))",
+    "let h = || f();",
+    "let h = |a| { x = a; a };",
+    "h.call()",
+    "h.call(4)",
+    "_",
+    "_ + 1",
+    "let y = _;",
+    "y",
+    "nonsense(); let y = 3;",
+    "let y = 4; nonsense();",
+    "for i in 0..4 { x += i; if i == 2 { throw i } }",
+    "print(f()); throw \"no\"; print(2);",
+    "{ print(7); f().nonsense() }",
+    "fn loud(a) { print(a); throw a }",
+    "loud(8)",
+    "try { loud(9) } catch (e) { print(e) }",
+    "if true { return 6 } print(1)",
+    "return 5; print(2);",
+    "fn len(a) { 99 }",
+    "[1].len()",
+    "len([1])",
+    "let last_value = 3;",
+    "Fn(\"f\").call()",
+    "let p = Fn(\"g\");",
+    "p.call()",
+    "switch 3 { 3 => f(), _ => 0 }",
+    "`${_} and ${f()}`",
+    "const c = 4;",
+    "c",
+];
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig {
+        cases: 300,
+        failure_persistence: None,
+        ..Default::default()
+    })]
+
+    /// Whatever is typed: its script prints the same, or saving it is refused.
+    #[test]
+    fn what_is_saved_does_the_same(inputs in proptest::collection::vec(0..INPUTS.len(), 1..12)) {
+        let mut t = Tester::new();
+        for input in inputs {
+            t.enter(INPUTS[input]);
+        }
+        let folder = tempfile::tempdir().unwrap();
+        if t.state.script(folder.path()).is_ok() {
+            t.saves(folder.path());
+        }
+    }
 }
