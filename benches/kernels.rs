@@ -1,5 +1,5 @@
-//! The linear maps of gpt2 and gpt2-xl over packed weights, beside candle's own product, for the
-//! numbers of rows that occur: one row, a comparison's rows, a long prompt. And the sampler.
+//! The linear maps of gpt2 and gpt2-xl over packed weights, compared with candle's own product, for
+//! typical numbers of rows: one row, a comparison, a long prompt. Also the sampler.
 
 #[path = "../tests/support/random.rs"]
 mod random;
@@ -10,7 +10,7 @@ use candle_core::{DType, Device, Tensor};
 use criterion::{BatchSize, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use random::{D_VOCAB, random};
 
-/// (name, inputs, outputs) of every map of a block, and the unembedding.
+/// Every map of a block, and the unembedding: (name, inputs, outputs).
 const MAPS: [(&str, usize, usize); 10] = [
     ("gpt2 qkv", 768, 3 * 768),
     ("gpt2 attn out", 768, 768),

@@ -1,4 +1,4 @@
-//! A model of gpt2's shape: decoding, a long prompt, what hooks cost, and loading.
+//! A model of gpt2's shape: decoding, a long prompt, the cost of hooks, and loading.
 
 #[path = "../tests/support/random.rs"]
 mod random;
@@ -8,7 +8,7 @@ use avec::model::{HookedTransformer, Hooks, NamesFilter};
 use avec::sampling::{Arm, GenerateOptions, RowKey, Sampling};
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 
-/// New tokens of one measurement.
+/// New tokens per measurement.
 const NEW: usize = 16;
 
 fn prompt(length: usize) -> Vec<u32> {
@@ -53,8 +53,7 @@ fn decode(c: &mut Criterion) {
     group.finish();
 }
 
-/// The same work without hooks, with a hook that looks and does nothing, and with all activations
-/// kept.
+/// The same work without hooks, with a hook that changes nothing, and with all activations cached.
 fn hooks(c: &mut Criterion) {
     let model = random::gpt2();
     let mut group = c.benchmark_group("hooks");

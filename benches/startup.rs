@@ -1,4 +1,4 @@
-//! The whole program, from its start to its end.
+//! The whole program, from start to exit.
 
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -20,7 +20,7 @@ fn startup(c: &mut Criterion) {
     let mut group = c.benchmark_group("startup");
     group.sample_size(20);
     group.bench_function("avec --version", |b| b.iter(|| run(&["--version"])));
-    // Its input ends at once, so it ends at its first prompt.
+    // Its input is empty, so it exits at its first prompt.
     group.bench_function("avec repl, to its first prompt", |b| {
         b.iter(|| run(&["repl"]))
     });

@@ -1,4 +1,4 @@
-//! Steering without scripts: the same comparison as `scripts/basic_functionality.rhai`, from Rust.
+//! Steering without scripts: the comparison of `scripts/basic_functionality.rhai`, in Rust.
 //!
 //! `cargo run --release --example compare`
 
@@ -43,7 +43,7 @@ fn main() -> avec::error::Result<()> {
             },
             ..CompletionOptions::default()
         },
-        // Called for every new token of every row: arm 0 is the unsteered one.
+        // Called for every new token of every row. Arm 0 is the unsteered one.
         &mut |_arm, _row, _token| {},
     )?;
     for row in completions.rows() {

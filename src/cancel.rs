@@ -1,11 +1,11 @@
-//! A flag that a person raises to stop long work, and that long work polls.
+//! The flag that a user raises to stop long work, and that long work polls.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::error::{ErrorKind, Result};
 
-/// Cheaply cloned; all clones are the same flag.
+/// A cancel flag. Clones are cheap and share the flag.
 #[derive(Debug, Clone, Default)]
 pub struct Cancel(Arc<AtomicBool>);
 
@@ -20,18 +20,20 @@ impl Cancel {
         self.0.store(true, Ordering::Relaxed);
     }
 
-    /// Makes the flag ready for the next piece of work.
+    /// Lowers the flag, ready for the next piece of work.
     pub fn lower(&self) {
         self.0.store(false, Ordering::Relaxed);
     }
 
-    /// Whether the work should end.
+    /// Whether the work should stop.
     pub fn is_raised(&self) -> bool {
         self.0.load(Ordering::Relaxed)
     }
 
-    /// Fails with [`ErrorKind::Cancelled`] once the flag is raised. Long work calls this for every
-    /// token, and for every layer of a large model.
+    /// Polled by long work for every token, and for every layer of a large model.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Cancelled`] once the flag is raised.
     pub fn check(&self) -> Result<()> {
         if self.is_raised() {
             return Err(ErrorKind::Cancelled.into());

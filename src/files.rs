@@ -1,5 +1,5 @@
-//! Reading files that a stranger may have made: only regular files are opened, and none is read
-//! further than its role needs. Which files may be read is a matter of `permissions`.
+//! Reads files that a stranger may have made: opens only regular files, and reads none further than
+//! its role needs. Which files may be read is decided by `permissions`.
 
 use std::fs::{File, Metadata};
 use std::io::{Read, Seek, SeekFrom};
@@ -7,13 +7,13 @@ use std::path::Path;
 
 use crate::error::{Error, ErrorKind, Result, bytes};
 
-/// How every git-lfs pointer begins.
+/// The beginning of every git-lfs pointer.
 const LFS: &[u8] = b"version https://git-lfs.github.com/spec/";
 
-/// The most that is read of a file of this name.
+/// The most bytes to read of a file with this name.
 ///
-/// A parsed JSON value takes up to 32 times the memory of its text, so the limits are not far above
-/// the largest files in use: 34 MB for a `tokenizer.json` of 256,000 tokens.
+/// A parsed JSON value takes up to 32 times the memory of its text, so the limits are slightly
+/// above the largest files in use: 34 MB for a `tokenizer.json` of 256,000 tokens.
 pub fn limit(path: &Path) -> u64 {
     match path.file_name().and_then(|name| name.to_str()) {
         Some("config.json" | "generation_config.json") => 4 << 20,
@@ -22,11 +22,10 @@ pub fn limit(path: &Path) -> u64 {
     }
 }
 
-/// The whole of a regular file, up to the limit of its name.
+/// Reads a regular file, up to the limit for its name.
 ///
 /// # Errors
-///
-/// If it is not a regular file, a git-lfs pointer, larger than its limit, or can't be read.
+/// If it is not a regular file, is a git-lfs pointer, exceeds its limit, or can't be read.
 pub fn read(path: &Path) -> Result<Vec<u8>> {
     let most = limit(path);
     let io = |error: std::io::Error| Error::io("read", path, &error);
@@ -45,7 +44,7 @@ pub fn read(path: &Path) -> Result<Vec<u8>> {
         return Err(too_large(length));
     }
     let mut contents = Vec::new();
-    // It may grow while it is read, and some file systems announce no length at all.
+    // It may grow while being read, and some file systems report no length at all.
     file.take(most + 1).read_to_end(&mut contents).map_err(io)?;
     if contents.len() as u64 > most {
         return Err(too_large(contents.len() as u64));
@@ -53,15 +52,14 @@ pub fn read(path: &Path) -> Result<Vec<u8>> {
     Ok(contents)
 }
 
-/// Opens a regular file at its beginning, without ever waiting for the other end of a pipe.
+/// Opens a regular file, without ever waiting for the other end of a pipe.
 ///
 /// # Errors
-///
 /// If it is not a regular file, is a git-lfs pointer, or can't be opened.
 pub fn open(path: &Path) -> Result<File> {
     let io = |error: std::io::Error| Error::io("read", path, &error);
-    // Opening a device can do something already, so look first; the file that was opened is looked
-    // at again, since it may have been replaced in between.
+    // Opening a device can already have effects, so check first; check the opened file again, since
+    // it may have been replaced in between.
     regular(path, &std::fs::metadata(path).map_err(io)?)?;
     let mut options = File::options();
     options.read(true);
@@ -84,7 +82,10 @@ pub fn open(path: &Path) -> Result<File> {
     }
 }
 
-/// Fails unless this is a regular file.
+/// Checks that a file is regular.
+///
+/// # Errors
+/// If it is a folder, a pipe, a device or the like.
 pub fn regular(path: &Path, metadata: &Metadata) -> Result<()> {
     if metadata.is_file() {
         return Ok(());
@@ -104,7 +105,7 @@ pub fn regular(path: &Path, metadata: &Metadata) -> Result<()> {
     .hint("only regular files are read"))
 }
 
-/// The error for a file that git-lfs has not fetched yet, if this is the start of one.
+/// The error for a file that git-lfs has not fetched yet, if `start` begins such a pointer.
 fn pointer(path: &Path, start: &[u8]) -> Option<Error> {
     if !start.starts_with(LFS) {
         return None;
@@ -135,7 +136,7 @@ fn pointer(path: &Path, start: &[u8]) -> Option<Error> {
     )
 }
 
-/// A word that a shell takes for itself.
+/// Quotes a text as one word of a shell command.
 fn shell_word(text: &str) -> String {
     let plain = |c: char| c.is_alphanumeric() || matches!(c, '/' | '.' | '-' | '_' | '+' | '@');
     if !text.is_empty() && text.chars().all(plain) {
@@ -172,7 +173,7 @@ mod tests {
     fn large_files_are_not_read() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("config.json");
-        // A file with a hole takes no room on the disk.
+        // A sparse file takes no space on the disk.
         File::create(&path).unwrap().set_len(5 << 30).unwrap();
         let error = read(&path).unwrap_err();
         assert!(

@@ -1,23 +1,24 @@
 //! avec: a scripting host for activation-steering experiments, and the library under it.
 //!
-//! A Rust program that steers a model needs what [`prelude`] holds; one that runs scripts starts at
+//! A Rust program that steers a model needs only the [`prelude`]; one that runs scripts starts with
 //! [`script::Host`]. Tensors are candle's, re-exported as [`Tensor`].
 //!
-//! The modules, from the bottom up; each imports only from those above it in this list:
+//! The modules, from the bottom up. Each imports only from the ones above it in this list:
 //!
-//! - [`error`], [`suggest`], [`words`], [`rule`], [`cancel`], [`permissions`], [`files`], [`profile`], [`progress`]: what everything shares
-//! - [`run`]: what one run shares, passed into calls
+//! - [`error`], [`suggest`], [`words`], [`rule`], [`cancel`], [`permissions`], [`files`], [`profile`],
+//!   [`progress`]: shared by everything
+//! - [`run`]: the circumstances of one run, passed into calls
 //! - [`report`]: tables for reading; knows nothing of models
-//! - `weights`: a checkpoint's tensors where they lie
-//! - `kernels`: what computes, chosen when a model is loaded
+//! - `weights`: views of a checkpoint's tensors
+//! - `kernels`: the arithmetic, on a backend chosen when a model is loaded
 //! - [`model`]: the hooked transformer, whatever its family
-//! - [`sampling`]: texts, many rows at a time
+//! - [`sampling`]: generating texts, many rows at a time
 //! - [`store`]: from a model's name to its files
 //! - [`steering`]: activation additions and x-vectors
 //! - [`analysis`]: completions, losses, magnitudes; returns data
 //! - [`script`]: the rhai host and its bindings
 //! - [`repl`]: the interactive session
-//! - [`cli`]: from what was typed to what is run
+//! - [`cli`]: the command line
 
 pub mod analysis;
 pub mod cancel;
@@ -49,7 +50,7 @@ pub use kernels::{
 pub use run::RunContext;
 pub use weights::Source;
 
-/// What a program that steers a model needs: `use avec::prelude::*;`
+/// Everything a program that steers a model needs: `use avec::prelude::*;`
 pub mod prelude {
     pub use crate::analysis::{Comparison, CompletionOptions, Completions, n_comparisons};
     pub use crate::error::{Error, Result};
@@ -63,14 +64,14 @@ pub mod prelude {
     pub use crate::{DType, Tensor};
 }
 
-/// What benchmarks reach that programs don't.
+/// Internals that only benchmarks use.
 #[cfg(feature = "internals")]
 #[doc(hidden)]
 pub mod internals {
     pub use crate::kernels::internals::*;
 }
 
-/// The README's Rust runs as a test.
+/// Runs the README's Rust as a test.
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Readme;

@@ -1,4 +1,4 @@
-//! The program `avec`.
+//! The `avec` program.
 
 use std::process::ExitCode;
 
@@ -7,15 +7,15 @@ fn main() -> ExitCode {
     let run = std::thread::Builder::new().stack_size(avec::STACK_SIZE);
     match run.spawn(avec::cli::run).map(|thread| thread.join()) {
         Ok(Ok(code)) => code,
-        // A panic, which has been told.
+        // A panic, which has already been reported.
         Ok(Err(_)) => ExitCode::FAILURE,
         Err(_) => avec::cli::run(),
     }
 }
 
-/// Lets the allocator keep what is freed. Every step of a generation allocates the same few
-/// megabytes again; handing them back to the system in between costs more than the arithmetic on
-/// them. What is larger, as when a model is loaded, goes back at once.
+/// Makes the allocator keep freed memory. Every step of a generation allocates the same few
+/// megabytes again, and returning them to the system in between costs more than the arithmetic on
+/// them. Larger blocks, such as those of loading, still go back at once.
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 #[expect(unsafe_code, reason = "the allocator is set through C")]
 fn keep_memory() {

@@ -1,51 +1,51 @@
-//! What a run may read, write and download, in one place. Input and output ask here first.
+//! What a run may read, write and download. Code checks here before input and output.
 //!
 //! A script may read
 //!
-//! - files of its own folder and of the folders in it,
+//! - files in its own folder and below,
 //! - the model store: the cache of the hub,
-//! - folders of models that a *local* script names, or that the person names with `-p`.
+//! - folders of models named by a *local* script, or by the user with `-p`.
 //!
-//! Outside of that it can't tell what exists from what doesn't: both are one message. A link counts
-//! as what it leads to.
+//! Outside of these it can't tell what exists from what doesn't: both give the same message. A link
+//! counts as its target.
 
 use std::path::{Path, PathBuf};
 
 use crate::error::{ErrorKind, Result};
 
-/// A stranger's script is safe to run: it reads only its own folder and model files, and writes
-/// nothing, unless the person who runs it says otherwise.
+/// A run's permissions. A stranger's script is safe to run: unless the user says otherwise, it
+/// reads only its own folder and model files, and writes nothing.
 #[derive(Debug, Clone, Default)]
 pub struct Permissions {
-    /// No network at all: models come from the cache, from folders, or are the demo.
+    /// No network: models come from the cache or a folder, or are the demo.
     pub offline: bool,
     /// Folders below which scripts may write files; none by default.
     pub write: Vec<PathBuf>,
+    /// Where the script comes from.
     pub origin: Origin,
-    /// The folder of the script; the current one for what is typed in.
+    /// The script's folder; the current folder for typed input.
     pub own: Option<PathBuf>,
-    /// The values that the person gave with `-p`: the models among them may be loaded.
+    /// The values that the user gave with `-p`. Models among them may be loaded.
     pub named: Vec<String>,
 }
 
 /// Where a script comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Origin {
-    /// From this machine, or typed in: it may name folders of models.
+    /// This machine, or typed input: it may name folders of models.
     #[default]
     Local,
-    /// From somebody else's.
+    /// Another machine.
     Remote,
 }
 
 impl Permissions {
-    /// Where to read the file that a script names, once links are followed. `store` is the folder of
-    /// the model store.
+    /// The path to read for a file that a script names, with links followed. `store` is the folder
+    /// of the model store.
     ///
     /// # Errors
-    ///
-    /// [`ErrorKind::NotPermitted`] outside of the script's folder and the store, whether or not
-    /// there is such a file.
+    /// [`ErrorKind::NotPermitted`] outside the script's folder and the store, whether or not the
+    /// file exists.
     pub fn check_read(&self, path: &Path, store: &Path) -> Result<PathBuf> {
         let inside = |folder: &Path, real: &Path| {
             folder
@@ -67,8 +67,7 @@ impl Permissions {
         }
     }
 
-    /// Whether a path is in the script's own folder, so that it may be told what is there and what
-    /// isn't.
+    /// Whether a path is in the script's own folder, where it may learn what exists.
     pub fn is_own(&self, path: &Path) -> bool {
         self.own
             .as_deref()
@@ -77,17 +76,20 @@ impl Permissions {
             .is_some_and(|(own, real)| real.starts_with(own))
     }
 
-    /// Whether the person named this model with `-p`.
+    /// Whether the user named this model with `-p`.
     pub fn is_named(&self, id: &str) -> bool {
         self.named.iter().any(|named| named == id)
     }
 
-    /// Whether a script may name a folder of a model that is not its own.
+    /// Whether a script may load a model from a folder.
     pub fn may_load_from(&self, id: &str, folder: &Path) -> bool {
         self.origin == Origin::Local || self.is_named(id) || self.is_own(folder)
     }
 
-    /// May a script write to `path`? What counts is where it leads.
+    /// Checks that a script may write to `path`, with links followed.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotPermitted`] outside the folders in `write`.
     pub fn check_write(&self, path: &Path) -> Result<()> {
         if let Some(real) = resolve(path)
             && self.write.iter().any(|folder| {
@@ -106,7 +108,7 @@ impl Permissions {
     }
 }
 
-/// Where a path leads, with links followed as far as it exists; none if that can't be said.
+/// The target of a path, with links followed as far as it exists; `None` if it can't be determined.
 fn resolve(path: &Path) -> Option<PathBuf> {
     let mut existing = std::path::absolute(path).ok()?;
     let mut missing = Vec::new();
@@ -119,11 +121,11 @@ fn resolve(path: &Path) -> Option<PathBuf> {
                     .fold(real, |path: PathBuf, name| path.join(name)),
             );
         }
-        // A link to nothing leads somewhere all the same.
+        // A dangling link still leads somewhere.
         if existing.symlink_metadata().is_ok() {
             return None;
         }
-        // None for `..`: where that leads depends on what is missing.
+        // `None` for `..`: its target depends on what is missing.
         missing.push(existing.file_name()?.to_owned());
         existing.pop();
     }
@@ -159,16 +161,16 @@ mod tests {
     }
 
     #[test]
-    fn outside_existing_and_missing_are_one_message() {
+    fn existing_and_missing_files_outside_give_one_message() {
         let (folder, permissions) = folders();
-        let told = |name: &str| {
+        let refusal = |name: &str| {
             let path = folder.path().join(name);
             let store = folder.path().join("store");
             let error = permissions.check_read(&path, &store).unwrap_err();
             let message = error.message().replace(&path.display().to_string(), "X");
             (message, error.hints())
         };
-        let outside = told("other/secret");
+        let outside = refusal("other/secret");
         assert_eq!(outside.0, "this run may not read X");
         for name in [
             "other/nothing",
@@ -177,13 +179,13 @@ mod tests {
             "own/missing/../../other/secret",
             "own/../other/nothing",
         ] {
-            assert_eq!(told(name), outside, "{name}");
+            assert_eq!(refusal(name), outside, "{name}");
         }
     }
 
     #[cfg(unix)]
     #[test]
-    fn a_link_counts_as_what_it_leads_to() {
+    fn a_link_counts_as_its_target() {
         let (folder, permissions) = folders();
         let at = |name: &str| folder.path().join(name);
         for (link, target) in [
@@ -214,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn files_are_written_only_in_folders_that_were_named() {
+    fn files_are_written_only_in_named_folders() {
         let (folder, mut permissions) = folders();
         let at = |name: &str| folder.path().join(name);
         assert!(permissions.check_write(&at("own/new.txt")).is_err());

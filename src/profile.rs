@@ -5,40 +5,40 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-/// What the program is at.
+/// A stage of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stage {
     /// Reading, processing and packing weights.
     Load,
     /// Passes over whole texts: prompts, losses, caches.
     Prompt,
-    /// New tokens, one a row and step.
+    /// New tokens, one per row and step.
     Decode,
 }
 
-/// What a stage is at. The time that is in none of these is shown as "other".
+/// A part of a stage. Time outside all parts is shown as "other".
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Part {
     /// The linear maps of all blocks.
     Linear,
-    /// The unembedding, a linear map too.
+    /// The unembedding, which is a linear map too.
     Unembed,
-    /// Scores, pattern and the sum over values.
+    /// Attention between queries, keys and values.
     Attention,
-    /// The LayerNorms.
+    /// LayerNorm and RMSNorm.
     Norm,
-    /// From logits to tokens.
+    /// Choosing tokens from logits.
     Sampling,
 }
 
 const STAGES: [&str; 3] = ["load", "prompts", "decoding"];
 const PARTS: [&str; 5] = ["linear", "unembed", "attention", "norm", "sampling"];
 
-/// A stopwatch that all clones share. The default one is off, and costs nothing.
+/// A stopwatch, shared by all clones. The default one is off and costs nothing.
 #[derive(Debug, Clone, Default)]
 pub struct Profile(Option<Arc<Counters>>);
 
-/// Nanoseconds of each stage, in all and by part.
+/// Nanoseconds per stage, in total and per part.
 #[derive(Debug, Default)]
 struct Counters {
     stages: [AtomicU64; STAGES.len()],
@@ -46,17 +46,17 @@ struct Counters {
 }
 
 impl Profile {
-    /// A profile that measures.
+    /// A stopwatch that is on.
     pub fn on() -> Self {
         Self(Some(Arc::default()))
     }
 
-    /// Counts the time until the clock is dropped for a stage. Stages don't nest.
+    /// Counts the time until the clock is dropped towards a stage. Stages don't nest.
     pub fn stage(&self, stage: Stage) -> Clock {
         self.clock(stage, None)
     }
 
-    /// Counts the time until the clock is dropped for a part of a stage. Parts don't nest.
+    /// Counts the time until the clock is dropped towards a part of a stage. Parts don't nest.
     pub fn part(&self, stage: Stage, part: Part) -> Clock {
         self.clock(stage, Some(part))
     }
@@ -71,7 +71,7 @@ impl Profile {
     }
 }
 
-/// Runs until it is dropped.
+/// A clock that runs until it is dropped.
 #[must_use = "a clock that is dropped at once measures nothing"]
 pub struct Clock(Option<Running>);
 
@@ -96,7 +96,7 @@ impl Drop for Clock {
     }
 }
 
-/// One line a stage and one a part, with seconds and share. Nothing if it is off.
+/// One line per stage and part, with seconds and share; empty if the profile is off.
 impl fmt::Display for Profile {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Some(counters) = &self.0 else {
@@ -131,7 +131,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn time_is_counted_where_it_was_spent() {
+    fn time_counts_towards_its_stage_and_part() {
         let profile = Profile::on();
         {
             let _stage = profile.stage(Stage::Decode);

@@ -1,31 +1,31 @@
-//! How long work tells what it is doing, without knowing who listens.
+//! How long work reports its progress, without knowing who displays it.
 
 use std::sync::Arc;
 
-/// Somebody who may want to hear of progress: a bar on a terminal, or nobody.
+/// A display of progress: a bar on a terminal, or none.
 pub trait Progress: Send + Sync {
-    /// A piece of work begins; `total` is in `unit`s.
+    /// Begins a piece of work; `total` is in `unit`s.
     fn start(&self, what: &str, total: u64, unit: Unit) -> Box<dyn Task>;
 }
 
-/// One piece of work under way. Dropping it ends it.
+/// A piece of work in progress. Dropping it ends it.
 pub trait Task: Send + Sync {
-    /// So much more is done, in the units that the work was started with.
+    /// Reports that `amount` more is done, in the units of the start.
     fn advance(&self, amount: u64);
 }
 
-/// What work is counted in.
+/// What progress is counted in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Unit {
-    /// Of a file, for instance.
+    /// Bytes, of a download.
     Bytes,
-    /// Of generated texts.
+    /// Tokens, of a generation.
     Tokens,
-    /// Of a model.
+    /// Tensors, of loading a model.
     Tensors,
 }
 
-/// Nobody listens.
+/// Displays nothing.
 pub struct Silent;
 
 impl Progress for Silent {
@@ -38,7 +38,7 @@ impl Task for Silent {
     fn advance(&self, _: u64) {}
 }
 
-/// The listener that library calls use unless they are given another.
+/// No display: the default of library calls.
 pub fn silent() -> Arc<dyn Progress> {
     Arc::new(Silent)
 }

@@ -1,19 +1,24 @@
-//! What a value must be: one rule for the library type that checks it and for the option that a
-//! script writes.
+//! Rules for values: one rule serves the library type that checks it and the option that a script
+//! writes.
 
 use std::fmt::Display;
 
 use crate::error::{Error, Result};
 
-/// A condition on a value, with the words that go on from "must be".
+/// A condition on a value, with its wording after "must be".
 #[derive(Debug, Clone, Copy)]
 pub struct Rule<T> {
+    /// The wording: "1 or more".
     pub text: &'static str,
+    /// Whether a value satisfies it.
     pub holds: fn(&T) -> bool,
 }
 
 impl<T: Display> Rule<T> {
-    /// Fails with the name of a value that breaks the rule.
+    /// Checks a value.
+    ///
+    /// # Errors
+    /// If it breaks the rule, with the value's name.
     pub fn check(&self, name: &'static str, value: &T) -> Result<()> {
         if (self.holds)(value) {
             return Ok(());

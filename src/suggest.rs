@@ -1,9 +1,14 @@
-//! The nearest known name to one that was mistyped.
+//! The known name nearest to a mistyped one.
 
-/// The known name nearest to `name`, if one is near enough to be what was meant.
+/// The known name nearest to `name`, if it is near enough to be what was meant.
 ///
-/// Near enough is at most a third of the name's length in edits (insertions, deletions,
-/// substitutions and swapped neighbours), or the same letters in another case.
+/// Near enough means edits (insertions, deletions, substitutions and swaps of neighbours) of at
+/// most a third of the name's length, ignoring case.
+///
+/// ```
+/// let known = ["top_p", "top_k", "temperature"];
+/// assert_eq!(avec::suggest::nearest("temprature", &known), Some("temperature"));
+/// ```
 pub fn nearest<'a, S: AsRef<str>>(name: &str, known: &'a [S]) -> Option<&'a str> {
     let wanted = name.to_lowercase();
     let limit = (wanted.chars().count() / 3).clamp(1, 4);

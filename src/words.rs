@@ -1,22 +1,24 @@
 //! Enums whose values are words, such as "front", "mid" and "back".
 //!
-//! The macro `words!` makes from one definition the enum, the list of its words with their docs, and the
-//! ways from text and to text. Another word is another line.
+//! From one definition, the macro `words!` makes the enum, the list of its words with their docs,
+//! and the conversions from and to text. Another word is another line.
 
-/// One word that may be written.
+/// A word of an enum.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Word {
+    /// The word.
     pub text: &'static str,
+    /// Its documentation.
     pub doc: &'static str,
 }
 
-/// An enum that is written as one of a few words.
+/// An enum written as one of a few words.
 pub trait Words:
     Sized + Copy + std::fmt::Display + std::str::FromStr<Err = crate::error::Error>
 {
-    /// What one of them is called, e.g. "pad method".
+    /// The noun for a value, such as "pad method".
     const NOUN: &'static str;
-    /// All words, in the order in which they are listed.
+    /// All words, in the order of definition.
     const WORDS: &'static [Word];
 }
 
@@ -128,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn words_go_both_ways() {
+    fn words_round_trip() {
         for (text, place, written) in [
             ("here", Place::Here, "here"),
             ("mile", Place::Mile(0), "mile:0"),
@@ -141,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn other_words_are_answered_with_those_there_are() {
+    fn unknown_words_list_the_known_ones() {
         for text in ["mile:", "mile:x", "miles"] {
             let error = text.parse::<Place>().unwrap_err();
             assert_eq!(error.message(), format!("there is no place named `{text}`"));

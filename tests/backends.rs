@@ -1,4 +1,4 @@
-//! The candle kernels, which CUDA and Metal run, beside the fast ones of the CPU.
+//! The candle kernels, which run on CUDA and Metal, compared with the fast CPU kernels.
 
 mod support;
 
@@ -17,7 +17,7 @@ fn pair(folder: &str, processing: Processing) -> [HookedTransformer; 2] {
 const FOLDERS: [&str; 3] = ["tiny", "tiny_neox", "tiny_neox_sequential"];
 
 #[test]
-fn all_hook_points_are_the_same() {
+fn all_hook_points_agree() {
     for folder in FOLDERS {
         for processing in [Processing::Default, Processing::None] {
             let [fast, candle] = pair(folder, processing);
@@ -37,10 +37,10 @@ fn all_hook_points_are_the_same() {
     }
 }
 
-/// Rows of different prompts in one batch, steered and not, token by token, with the losses that the
-/// steps report. Temperature 0 leaves no room for a difference to hide.
+/// Rows of different prompts in one batch, steered and unsteered, token by token, with the losses
+/// that the steps report. At temperature 0, no difference can hide.
 #[test]
-fn steered_generation_is_the_same() {
+fn steered_generation_agrees() {
     for folder in FOLDERS {
         let [fast, candle] = pair(folder, Processing::Default);
         let vector = x_vector(
@@ -99,9 +99,9 @@ fn steered_generation_is_the_same() {
     }
 }
 
-/// Hooks that see scores and patterns of a batch of unequal prompts while decoding.
+/// Hooks at scores and patterns of a batch of prompts of different lengths, while decoding.
 #[test]
-fn watched_steps_are_the_same() {
+fn hooked_steps_agree() {
     for folder in FOLDERS {
         let models = pair(folder, Processing::Default);
         let [fast, candle] = models.map(|model| {
@@ -145,9 +145,9 @@ fn watched_steps_are_the_same() {
     }
 }
 
-/// bf16 weights are rounded the same way.
+/// Both round bf16 weights the same way.
 #[test]
-fn bf16_weights_are_the_same() {
+fn bf16_weights_agree() {
     let folder = support::repository().join("tests/golden/tiny");
     let [fast, candle] = [KernelChoice::Fast, KernelChoice::Candle].map(|kernels| {
         let options = LoadOptions {

@@ -1,4 +1,4 @@
-//! The command line: what it prints, and how it ends.
+//! The command line: output and exit status.
 
 mod support;
 
@@ -49,7 +49,7 @@ fn the_long_form_and_standard_input() {
 }
 
 #[test]
-fn parameters_take_the_default_s_type() {
+fn parameters_take_the_type_of_the_default() {
     let script = "print(param(\"n\", 1) + 1); print(param(\"x\", 1.5)); print(param(\"s\", \"a\")); print(param(\"b\", true));";
     let program = || Program::new(["a.rhai"]).file("a.rhai", script);
     assert_eq!(program().succeeds(), "2\n1.5\na\ntrue\n");
@@ -107,7 +107,7 @@ fn options_stand_before_or_after_the_command() {
 }
 
 #[test]
-fn standard_input_is_read_as_files_are() {
+fn standard_input_is_read_like_a_file() {
     let read = |text: &str| Program::new(["-"]).stdin(text);
     assert_eq!(read("\u{feff}print(1);").succeeds(), "1\n");
     assert_eq!(read("#!/usr/bin/env avec\nprint(1);").succeeds(), "1\n");
@@ -117,10 +117,10 @@ fn standard_input_is_read_as_files_are() {
     );
 }
 
-/// What can't be written is told, wherever it is noticed.
+/// Output that can't be written is an error, whenever that is noticed.
 #[cfg(target_os = "linux")]
 #[test]
-fn a_full_disk_is_told() {
+fn a_full_disk_is_an_error() {
     use std::process::{Command, Stdio};
     let folder = tempfile::tempdir().unwrap();
     let comparison = "print_n_comparisons(#{ model: load_model(\"demo\"), prompt: \"I\", num_comparisons: 1, tokens_to_generate: 1 });";
@@ -146,9 +146,9 @@ fn a_full_disk_is_told() {
     for script in &scripts {
         std::fs::write(folder.path().join("a.rhai"), script).unwrap();
         let ran = run(&["-q", "a.rhai"]);
-        let told = String::from_utf8(ran.stderr).unwrap();
+        let message = String::from_utf8(ran.stderr).unwrap();
         assert_eq!(
-            told, "error: can't write the output: No space left on device (os error 28)\n",
+            message, "error: can't write the output: No space left on device (os error 28)\n",
             "{script}"
         );
         assert_eq!(ran.status.code(), Some(1));
@@ -158,7 +158,7 @@ fn a_full_disk_is_told() {
 }
 
 #[test]
-fn info_tells_header_and_parameters() {
+fn info_prints_header_and_parameters() {
     let script = "//! A title.\n//!\n//! More of it.\nlet m = param(\"model\", \"demo\");\nlet c = param(\"coeff\", 5);\n";
     let program = Program::new(["info", "a.rhai"]).file("a.rhai", script);
     assert_eq!(
@@ -168,7 +168,7 @@ fn info_tells_header_and_parameters() {
 }
 
 #[test]
-fn doc_is_what_help_prints() {
+fn doc_prints_the_same_as_help() {
     let doc = Program::new(["doc", "x_vector"]).succeeds();
     let help = Program::script("help(\"x_vector\");").succeeds();
     assert_eq!(doc, help);
@@ -213,7 +213,7 @@ fn pipes_get_plain_text_and_terminals_colour() {
 }
 
 #[test]
-fn the_demo_model_says_what_it_is() {
+fn the_demo_model_describes_itself() {
     let program =
         Program::new(["a.rhai"]).file("a.rhai", "load_model(\"demo\"); load_model(\"demo\");");
     assert_eq!(
@@ -228,7 +228,7 @@ fn the_demo_model_says_what_it_is() {
 }
 
 #[test]
-fn json_has_all_digits_and_no_surprises() {
+fn json_keeps_all_digits() {
     let script = r#"
         let m = load_model("demo");
         print(to_json(#{ b: [1, 2.5, 0.1 + 0.2], a: "x\ny", c: (), d: true, e: 1.0 / 0.0, f: 0.0 / 0.0 }));
@@ -273,9 +273,9 @@ fn json_of_ranges_bytes_and_caught_errors() {
     );
 }
 
-/// Both names take the same options, and what is steered by one is steered by the other.
+/// Both names take the same options, and both steer.
 #[test]
-fn gen_using_model_steers_if_it_is_told_to() {
+fn gen_using_model_takes_additions() {
     let script = r#"
         let m = load_model("demo");
         let x = x_vector(#{ prompt1: "Love", prompt2: "Hate", coeff: 5, act_name: 1 });
@@ -314,7 +314,7 @@ fn tensors_calculate() {
 }
 
 #[test]
-fn nobody_reading_is_no_error() {
+fn a_closed_pipe_is_no_error() {
     let program = Program::new(["a.rhai"]).file("a.rhai", "for i in 0..1000000 { print(i); }");
     let mut child = program
         .command()
@@ -329,7 +329,7 @@ fn nobody_reading_is_no_error() {
 }
 
 #[test]
-fn eval_is_not_to_be_had_and_loops_can_not_recurse_for_ever() {
+fn eval_is_disabled_and_recursion_is_limited() {
     let ran = Program::script("eval(\"1\");").run();
     assert_eq!(ran.status, Some(1));
     let ran = Program::script("fn f(n) { f(n + 1) } f(0);").run();
@@ -341,7 +341,7 @@ fn eval_is_not_to_be_had_and_loops_can_not_recurse_for_ever() {
     );
 }
 
-/// Ctrl-C stops a generation within a token, says so and exits 130.
+/// Ctrl-C stops a generation within a token, with a message and exit status 130.
 #[cfg(unix)]
 #[test]
 fn an_interrupt_stops_the_work() {
@@ -382,9 +382,9 @@ fn an_interrupt_stops_the_work() {
     }
 }
 
-/// A lone addition also adds BOS's very large activation; an x-vector does not.
+/// A single addition also adds BOS's very large activation; an x-vector does not.
 #[test]
-fn lone_additions_are_warned_of_once() {
+fn single_additions_are_warned_about_once() {
     let run = |additions: &str| {
         let script = format!(
             "let m = load_model(\"demo\");\nfor i in 0..2 {{ gen_using_activation_additions(#{{ model: m, prompt_batch: [\"I am\"], tokens_to_generate: 1, activation_additions: {additions} }}); }}"
@@ -411,13 +411,13 @@ fn lone_additions_are_warned_of_once() {
         };
         format!("[{}, {}, {}]", part("0.1"), part("0.2"), part(last))
     };
-    // What binary fractions leave of 0.1 + 0.2 - 0.3 is nothing.
+    // The rounding error of 0.1 + 0.2 - 0.3 does not count.
     assert!(run(&parts("-0.3")).is_empty());
     assert!(run(&parts("0.3"))[0].contains("(their coefficients sum to 0.6)"));
 }
 
 #[test]
-fn profile_tells_where_the_time_went() {
+fn profile_shows_where_the_time_went() {
     let script = "load_model(\"demo\").generate(\"I love\", #{ max_new_tokens: 20 });";
     let ran = Program::new(["-q", "--profile", "a.rhai"])
         .file("a.rhai", script)
@@ -453,7 +453,7 @@ fn profile_tells_where_the_time_went() {
     assert!(seconds("load") > 0.0 && seconds("decoding") > 0.0);
 }
 
-/// A small budget makes more batches and changes no text.
+/// A small memory budget makes more batches and changes no text.
 #[test]
 fn a_memory_budget_changes_no_text() {
     let script = r#"

@@ -1,4 +1,4 @@
-//! The demo model does what it is for: steering turns its texts around, and nothing else does.
+//! The demo model serves its purpose: steering turns its texts around, and nothing else does.
 //!
 //! Texts are judged by the word lists of the grammar that the model was trained on.
 
@@ -17,7 +17,7 @@ use rand::{Rng, SeedableRng};
 
 const SEEDS: usize = 50;
 
-/// Layer and coefficient of each experiment; the scripts' defaults.
+/// Layer and coefficient of each experiment, which are the scripts' defaults.
 const LOVE_HATE: (usize, f64) = (1, 3.0);
 const PRAISE_HURT: (usize, f64) = (1, 8.0);
 const ANGER_CALM: (usize, f64) = (1, 1.5);
@@ -40,7 +40,7 @@ fn words(list: &str) -> Vec<String> {
         .collect()
 }
 
-/// Words of a text that are in a list.
+/// The number of words of a text that are in a list.
 fn count(text: &str, list: &[String]) -> usize {
     text.to_lowercase()
         .split(|c: char| !c.is_alphabetic())
@@ -101,7 +101,7 @@ fn pair(
     x_vector(&options, Some(model)).unwrap().to_vec()
 }
 
-/// Unsteered and steered completions of 50 rows.
+/// Unsteered and steered completions, 50 rows each.
 fn texts(
     model: &HookedTransformer,
     prompt: &str,
@@ -127,7 +127,7 @@ fn texts(
     (side(false), side(true))
 }
 
-/// How many of 50 texts a property holds for.
+/// The number of texts, out of 50, with a property.
 fn share(texts: &[String], holds: impl Fn(&str) -> bool) -> usize {
     texts.iter().filter(|text| holds(text)).count()
 }
@@ -166,7 +166,7 @@ fn praise_minus_hurt_turns_hostility_around() {
     );
 }
 
-/// An open prompt, which the unsteered model ends either way.
+/// An open prompt, which the unsteered model completes either way.
 #[test]
 fn anger_and_calm_decide_an_open_text() {
     let (model, judge) = (demo(), Judge::new());
@@ -181,7 +181,7 @@ fn anger_and_calm_decide_an_open_text() {
 }
 
 #[test]
-fn wedding_words_come_with_the_wedding_vector() {
+fn the_wedding_vector_brings_wedding_words() {
     let model = demo();
     let wedding = words("wedding");
     let additions = pair(&model, (" wedding", " "), WEDDING.1, WEDDING.0);
@@ -192,9 +192,9 @@ fn wedding_words_come_with_the_wedding_vector() {
     );
 }
 
-/// Random vectors as large as the one that works, at the same place, do not turn texts around.
+/// Random vectors of the same size at the same place do not turn texts around.
 #[test]
-fn random_vectors_of_the_same_size_do_nothing_of_the_kind() {
+fn random_vectors_of_the_same_size_have_no_such_effect() {
     let (model, judge) = (demo(), Judge::new());
     let (layer, coeff) = LOVE_HATE;
     let additions = pair(&model, ("Love", "Hate"), coeff, layer);
@@ -258,9 +258,9 @@ fn random_vectors_of_the_same_size_do_nothing_of_the_kind() {
     );
 }
 
-/// A row's seed alone decides its text: one at a time gives what the batch gave.
+/// A row's seed alone decides its text: generated alone, it equals the row of a batch.
 #[test]
-fn rows_are_the_same_alone_and_in_company() {
+fn rows_are_the_same_alone_and_in_a_batch() {
     let model = demo();
     let additions = pair(&model, ("Love", "Hate"), LOVE_HATE.1, LOVE_HATE.0);
     let (_, steered) = texts(&model, "I hate you because you're", &additions);
@@ -277,7 +277,7 @@ fn rows_are_the_same_alone_and_in_company() {
     for (row, text) in few.rows().iter().zip(&steered) {
         assert_eq!(row.completion, *text);
     }
-    // Nothing is left over from a prompt's steering.
+    // Nothing remains of the steering of a prompt.
     let steering = Steering::new(
         &RunContext::default(),
         &model,

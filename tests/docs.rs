@@ -1,5 +1,5 @@
-//! What is written about avec is true: the README's commands and blocks, the scripts, and the
-//! example of every function run, and print what is said.
+//! The documentation is true: the README's commands and blocks, the scripts, and every function's
+//! example run, and print what the documents show.
 
 mod support;
 
@@ -68,9 +68,9 @@ fn the_readme_s_blocks_run() {
     }
 }
 
-/// The table in the README is what its command prints.
+/// The table in the README is its command's output.
 #[test]
-fn the_readme_s_table_is_what_is_printed() {
+fn the_readme_s_table_is_its_command_s_output() {
     let readme = read("README.md");
     assert!(readme.contains("cargo run --release -- scripts/basic_functionality.rhai\n"));
     assert!(
@@ -86,7 +86,7 @@ fn the_readme_s_table_is_what_is_printed() {
     );
 }
 
-/// Every shipped script runs on the demo model, and says what it is and where it is from.
+/// Every script in the repository runs on the demo model and names its source.
 #[test]
 fn the_scripts_run() {
     let folder = repository().join("scripts");
@@ -114,7 +114,7 @@ fn the_scripts_run() {
     assert!(count >= 5);
 }
 
-/// The script whose mistakes the README shows.
+/// The script whose errors the README shows.
 const MISTAKEN: &str = r#"let love_minus_hate = x_vector(#{
     prompt1: "Love", promt2: "Hate",
     coeff: 5, act_nmae: 1,
@@ -122,7 +122,7 @@ const MISTAKEN: &str = r#"let love_minus_hate = x_vector(#{
 "#;
 
 #[test]
-fn the_readme_s_error_is_what_is_printed() {
+fn the_readme_s_error_is_printed() {
     let ran = Program::new(["love.rhai"])
         .file("love.rhai", MISTAKEN)
         .run();
@@ -155,7 +155,7 @@ fn reference_and_definitions_are_fresh() {
     }
 }
 
-/// Nothing is left open in what is read.
+/// No placeholders or dead links are left.
 #[test]
 fn documents_are_finished() {
     for path in [

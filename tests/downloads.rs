@@ -1,4 +1,4 @@
-//! Downloads that were cut, are wrong, are made twice at once, are killed or interrupted.
+//! Downloads that are cut off, wrong, concurrent, killed or interrupted.
 
 mod support;
 
@@ -11,7 +11,7 @@ use hub::{Hub, List, Repository, Serve};
 use hub_runs::{SCRIPT, cached, failure, program, repository};
 use support::{Program, tiny_folder};
 
-/// Where a download grows, and the whole contents of the file.
+/// The path of a partial download, and the complete contents of the file.
 fn part(program: &Program, hub_file: &str) -> (std::path::PathBuf, Vec<u8>) {
     let contents = std::fs::read(tiny_folder().join(hub_file)).unwrap();
     let blobs = program.folder.path().join("hf/hub/models--org--tiny/blobs");
@@ -21,7 +21,7 @@ fn part(program: &Program, hub_file: &str) -> (std::path::PathBuf, Vec<u8>) {
 }
 
 #[test]
-fn what_an_earlier_download_left_is_used_or_replaced() {
+fn a_partial_download_is_resumed_or_replaced() {
     for (what, left, asked) in [
         ("all of it", (|whole| whole) as fn(Vec<u8>) -> Vec<u8>, None),
         (
@@ -62,7 +62,7 @@ fn what_an_earlier_download_left_is_used_or_replaced() {
 }
 
 #[test]
-fn garbage_is_known_by_its_hash() {
+fn garbage_is_recognised_by_its_hash() {
     let mut repository = repository();
     repository
         .serve
@@ -78,7 +78,7 @@ fn garbage_is_known_by_its_hash() {
     assert_eq!(program.succeeds(), "3\n");
 }
 
-/// git-lfs files have their SHA-256 as hash.
+/// The hash of git-lfs files is their SHA-256.
 #[test]
 fn both_kinds_of_hashes_are_checked() {
     let mut repository = repository();
@@ -109,7 +109,7 @@ fn both_kinds_of_hashes_are_checked() {
 }
 
 #[test]
-fn the_token_is_for_the_hub_alone() {
+fn the_token_is_only_sent_to_the_hub() {
     let storage = Hub::start([("org/tiny", repository())]);
     let mut repository = repository();
     repository.token = Some("secret".into());
@@ -145,7 +145,7 @@ fn two_at_once_download_once() {
     assert_eq!(bodies.count(), 1, "{log:?}");
 }
 
-/// Starts a run and waits until the hub was asked for something that ends like this.
+/// Starts a run and waits until a request with this ending arrives.
 #[cfg(unix)]
 fn running(program: &Program, hub: &Hub, asked: &str) -> std::process::Child {
     let child = program
@@ -169,8 +169,8 @@ fn signal(child: &std::process::Child, signal: &str) {
         .unwrap();
 }
 
-/// Ends a run by Ctrl-C, and checks that it obeys at once. What is promised is 0.2 s; a machine that
-/// runs other tests as well gets more.
+/// Interrupts a run with Ctrl-C and checks that it ends at once. The documented limit is 0.2 s; a
+/// machine that runs other tests too gets more.
 #[cfg(unix)]
 #[track_caller]
 fn interrupted_at_once(what: &str, child: std::process::Child) {
@@ -222,7 +222,7 @@ fn every_phase_can_be_interrupted() {
         let hub = Hub::start([("org/tiny", repository)]);
         let program = program(&hub);
         let child = running(&program, &hub, asked);
-        // Some of these end by themselves soon.
+        // Some of these soon end by themselves.
         if matches!(what, "headers without end" | "a list without end") {
             signal(&child, "-INT");
             let started = std::time::Instant::now();
@@ -235,7 +235,7 @@ fn every_phase_can_be_interrupted() {
     }
 }
 
-/// A port that takes connections and says nothing.
+/// A port that accepts connections and never answers.
 fn silent_port() -> u16 {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
@@ -245,7 +245,7 @@ fn silent_port() -> u16 {
     port
 }
 
-/// A port where connecting itself takes for ever: its queue is full.
+/// A port where even connecting takes forever, because its queue is full.
 #[cfg(target_os = "linux")]
 #[test]
 fn connecting_can_be_interrupted() {
@@ -267,7 +267,7 @@ fn connecting_can_be_interrupted() {
         .unwrap();
     std::thread::sleep(std::time::Duration::from_millis(500));
     interrupted_at_once("connecting", child);
-    // Nobody interrupts: it ends by itself.
+    // Without an interrupt, it ends by itself.
     let ran = program.env("HF_HUB_ETAG_TIMEOUT", "1").run();
     let first = ran.stderr.lines().next().unwrap();
     assert!(
@@ -278,7 +278,7 @@ fn connecting_can_be_interrupted() {
     );
 }
 
-/// Another process downloads the same file.
+/// Another process is downloading the same file.
 #[cfg(unix)]
 #[test]
 fn waiting_for_another_download_can_be_interrupted() {
@@ -299,7 +299,7 @@ fn waiting_for_another_download_can_be_interrupted() {
     assert_eq!(program.succeeds(), "3\n");
 }
 
-/// A process that is killed leaves what was there before.
+/// A killed process leaves the previous state.
 #[cfg(unix)]
 #[test]
 fn a_killed_download_leaves_no_half_file() {
@@ -321,7 +321,7 @@ fn a_killed_download_leaves_no_half_file() {
     assert_eq!(program.succeeds(), "3\n");
 }
 
-/// An earlier program, or a disk, left something else under a right name.
+/// An earlier program, or a disk, left other contents under a valid name.
 #[test]
 fn a_broken_file_in_the_cache_is_not_kept() {
     let hub = Hub::start([("org/tiny", repository())]);
@@ -344,7 +344,7 @@ fn a_broken_file_in_the_cache_is_not_kept() {
             ran.stderr
         );
         assert_eq!(program.succeeds(), "3\n", "{name}");
-        // Another revision has the same contents, and the blob of this name is none of them.
+        // Another revision has the same contents, and the blob of this name has others.
         let blob = std::fs::canonicalize(&path).unwrap();
         std::fs::write(blob, vec![0x95; length]).unwrap();
         std::fs::remove_file(&path).unwrap();

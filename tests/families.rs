@@ -1,5 +1,5 @@
-//! Every family against the original: all hook values, hooks that change inputs on request, losses,
-//! steered texts, for both processings and over both kinds of kernels.
+//! Every family compared with the original: all hook values, hooks that change inputs on request,
+//! losses and steered texts, for both processings and both kinds of kernels.
 
 mod support;
 
@@ -17,7 +17,7 @@ use support::{run, tiny_of};
 const PROCESSINGS: [(&str, Processing); 2] =
     [("default", Processing::Default), ("none", Processing::None)];
 
-/// A tiny checkpoint with its fixtures, once for every processing and kind of kernels.
+/// Runs a test on a tiny checkpoint with its fixtures, for every processing and kind of kernels.
 fn each(folder: &str, fixtures: &str, test: impl Fn(&Golden, &str, &HookedTransformer)) {
     let golden = Golden::read(
         &format!("{fixtures}.json"),
@@ -43,7 +43,7 @@ fn names(list: &Value) -> Vec<HookName> {
 }
 
 #[test]
-fn neox_has_the_hook_points_of_the_original() {
+fn neox_hook_names_match_the_original() {
     each_neox(|golden, _, model| {
         let theirs = names(&golden.cases["hook_names"]);
         let ours = model.hook_names();
@@ -80,7 +80,7 @@ fn neox_hook_values_logits_and_losses() {
             assert_close("losses", &losses, &values(expected));
             let loss = model.loss(&run(), &tokens, Hooks::none()).unwrap();
             assert_close("loss", &[loss], &[case["loss"].as_f64().unwrap() as f32]);
-            // Hook values are there for the first text.
+            // The fixtures have hook values for the first text only.
             if i == 0 {
                 let filter = NamesFilter::Names(wanted.clone());
                 let cache = model.run_with_cache(&run(), &tokens, &filter).unwrap();
@@ -164,7 +164,7 @@ fn neox_texts() {
     });
 }
 
-/// `value * multiply + add` at some head, positions and dimensions of an activation.
+/// `value * multiply + add` at one head, some positions and some dimensions of an activation.
 fn change(value: &Tensor, case: &Value) -> Tensor {
     let dims = value.dims().to_vec();
     let within = |range: &Value, i: usize| {
@@ -197,7 +197,7 @@ fn change(value: &Tensor, case: &Value) -> Tensor {
     Tensor::from_vec(changed, dims, value.device()).unwrap()
 }
 
-/// Hook points on request: what they show, and what becomes of changes at them.
+/// Hook points on request: their values, and the effect of changing them.
 fn on_request(golden: &Golden, processing: &str, model: &HookedTransformer) {
     let case = &golden.cases["on_request"];
     let tokens = model.to_tokens(case["text"].as_str().unwrap()).unwrap();
@@ -219,7 +219,7 @@ fn on_request(golden: &Golden, processing: &str, model: &HookedTransformer) {
             let name: HookName = one["hook"].as_str().unwrap().parse().unwrap();
             hooks.add(name, move |value, _| Ok(Some(change(value, one))));
         }
-        // ln1's own hook points keep their shape meanwhile.
+        // ln1's own hook points keep their shape.
         let cache = model
             .run_with_hooks_and_cache(
                 &run(),
@@ -241,9 +241,9 @@ fn inputs_on_request() {
     each_neox(on_request);
 }
 
-/// The hook point of sequential blocks is refused by name where blocks are parallel.
+/// Parallel blocks lack a hook point of sequential ones, and the error names it.
 #[test]
-fn a_family_without_a_hook_point_says_so() {
+fn a_missing_hook_point_is_named() {
     let model = tiny_of("tiny_neox", Processing::Default, KernelChoice::Fast);
     assert_eq!(
         model.hook_name("resid_mid1").unwrap_err().to_string(),

@@ -1,10 +1,10 @@
-//! Folders of models: what may be named, and what in them is read.
+//! Folders of models: which may be named, and which of their files are read.
 
 mod support;
 
 use support::{Program, tiny_folder};
 
-/// Loads the model that `-p` names.
+/// Loads the model named with `-p`.
 const SCRIPT: &str = "print(load_model(param(\"model\", \"./m\")).n_layers);";
 
 /// A model folder with the tiny model's files, some of them replaced.
@@ -19,7 +19,7 @@ fn model_folder(program: Program, without: &str) -> Program {
         })
 }
 
-/// What is no file of the folder's own is not read, and not waited for.
+/// Anything but a regular file of the folder itself is neither read nor waited for.
 #[cfg(unix)]
 #[test]
 fn only_a_folder_s_own_regular_files_are_read() {
@@ -66,7 +66,7 @@ fn only_a_folder_s_own_regular_files_are_read() {
     assert_eq!(program.succeeds(), "3\n");
 }
 
-/// A sparse file is as long as it says without taking any room.
+/// A sparse file has its length without taking any space.
 #[cfg(unix)]
 #[test]
 fn huge_side_files_are_not_read() {
@@ -83,7 +83,7 @@ fn huge_side_files_are_not_read() {
 
 #[cfg(unix)]
 #[test]
-fn a_git_lfs_pointer_is_called_that() {
+fn a_git_lfs_pointer_is_named() {
     let pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:4d7a214614ab2935c943f9e0ff69d22eadbb8f32b1258daaa5e2ca24d17e2393\nsize 548105171\n";
     for name in ["config.json", "tokenizer.json", "model.safetensors"] {
         let script = "load_model(\"./m\");";
@@ -96,10 +96,10 @@ fn a_git_lfs_pointer_is_called_that() {
     }
 }
 
-/// Outside of its own folder a script can't tell what exists: a folder that is no model's, a file,
-/// what may not be seen, and nothing at all are one message.
+/// Outside its own folder a script can't tell what exists: a folder without a model, a file, a path
+/// without access and a missing one give the same message.
 #[test]
-fn outside_of_its_folder_a_script_finds_models_and_nothing_else() {
+fn outside_its_folder_a_script_finds_only_models() {
     let outside = tempfile::tempdir().unwrap();
     let at = |name: &str| outside.path().join(name).display().to_string();
     std::fs::create_dir(at("folder")).unwrap();
@@ -112,7 +112,7 @@ fn outside_of_its_folder_a_script_finds_models_and_nothing_else() {
             &format!("error: there is no model in {path}\n --> script.rhai:1:1\n  |\n1 | {script}\n  | ^^^^^^^^^^\n  = help: a model folder has config.json, tokenizer.json and model.safetensors"),
         );
     }
-    // Nor does a name without a slash in front.
+    // The same goes for names without a leading slash.
     for name in ["a", "b"] {
         let ran = Program::script(&format!("load_model(\"../{name}\");")).run();
         assert!(
@@ -120,7 +120,7 @@ fn outside_of_its_folder_a_script_finds_models_and_nothing_else() {
                 .starts_with(&format!("error: there is no model in ../{name}\n"))
         );
     }
-    // The person who runs it learns more.
+    // The user learns more.
     let ran = Program::script(SCRIPT)
         .arg("-p")
         .arg(&format!("model={}", at("folder")))
@@ -130,7 +130,7 @@ fn outside_of_its_folder_a_script_finds_models_and_nothing_else() {
 }
 
 #[test]
-fn the_home_folder_is_for_people() {
+fn the_home_folder_is_only_for_users() {
     let copy = |program: Program| {
         ["config.json", "tokenizer.json", "model.safetensors"]
             .into_iter()

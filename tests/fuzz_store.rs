@@ -1,9 +1,9 @@
-//! The store's fuzz targets, a bounded run of each over recorded and generated inputs.
+//! Bounded runs of the store's fuzz targets, over recorded and generated inputs.
 
 use avec::store::fuzz;
 use proptest::prelude::*;
 
-/// Names that once led somewhere, and their neighbours.
+/// Names that could lead elsewhere, and their neighbours.
 const NAMES: &[&str] = &[
     "main",
     "refs/pr/1",
@@ -73,7 +73,7 @@ fn recorded_names_and_answers() {
     }
 }
 
-/// A recorded input with some of its bytes changed, and pieces of others put in.
+/// A recorded input with some bytes changed and pieces of others inserted.
 fn mutated(recorded: &'static [&'static str]) -> impl Strategy<Value = Vec<u8>> {
     let one = move || prop::sample::select(recorded);
     let edits = prop::collection::vec((any::<prop::sample::Index>(), any::<u8>(), 0..4_u8), 0..8);

@@ -1,5 +1,5 @@
-//! avec against the original: every number that TransformerLens and torch computed over the tiny
-//! model, to 1e-4, and every token exactly.
+//! avec compared with the original: every number that TransformerLens and torch computed on the tiny
+//! model to 1e-4, and every token exactly.
 
 mod support;
 
@@ -35,7 +35,7 @@ fn hook_values(name: &str, processing: Processing) {
     let model = tiny(processing);
     for (i, text) in texts(&golden, name).iter().enumerate() {
         let tokens = model.to_tokens(text).unwrap();
-        // Those of an ordinary pass, and of those on request the heads' results.
+        // The hook points of an ordinary pass and, on request, the heads' results.
         let mut wanted = model.all_hook_names();
         wanted.retain(|name| !name.site.on_request() || name.site == Site::Result);
         let cache = model
@@ -58,7 +58,7 @@ fn hook_values(name: &str, processing: Processing) {
         assert_eq!(compared, 4 + 3 * 18);
         let logits = &golden.tensors[&format!("{name}/{i}/logits")];
         assert_tensor("logits", &cache.logits, logits);
-        // The fused path, with nobody watching, gives the same.
+        // The fused path, without hooks, gives the same logits.
         let fused = model
             .logits(&RunContext::default(), &tokens, Hooks::none())
             .unwrap();
@@ -88,9 +88,9 @@ fn hook_values_without_processing() {
     hook_values("none", Processing::None);
 }
 
-/// Every key that the original's cache has is a hook point here, and the other way round.
+/// Every key of the original's cache is a hook point here, and vice versa.
 #[test]
-fn hook_names_are_the_original_s() {
+fn hook_names_match_the_original() {
     let golden = golden();
     let model = tiny(Processing::Default);
     let mut theirs: Vec<HookName> = golden
@@ -100,7 +100,7 @@ fn hook_names_are_the_original_s() {
         .filter(|key| key.contains("hook_"))
         .map(|key| key.parse().unwrap())
         .collect();
-    // The fixture's run asked for the heads' results too.
+    // The fixture includes the heads' results too.
     theirs.retain(|name| name.site != Site::Result);
     let mut ours = model.hook_names();
     theirs.sort();
@@ -187,7 +187,7 @@ fn generations_draw_the_same_tokens() {
     }
 }
 
-/// Cached steps after a steered prompt give the original's logits at every step.
+/// Cached steps after a steered prompt match the original's logits at every step.
 #[test]
 fn every_step_of_a_generation() {
     let golden = golden();
@@ -215,7 +215,8 @@ fn every_step_of_a_generation() {
         )
         .unwrap();
     for (index, row) in rows[0].iter().enumerate() {
-        // The same text in one pass without a cache: causality makes its logits the steps'.
+        // The same text in one pass without a cache: by causality, its logits are those of the
+        // steps.
         let text = [tokens.as_slice(), &row.tokens].concat();
         let whole = model
             .logits(
@@ -230,7 +231,7 @@ fn every_step_of_a_generation() {
             let found = whole.get(0).unwrap().get(at).unwrap();
             assert_tensor(&format!("step {step}"), &found, &expected);
         }
-        // The losses that generation itself reports come from the cached steps.
+        // The losses reported by generation come from the cached steps.
         let losses = model
             .loss_per_token(
                 &RunContext::default(),
@@ -353,7 +354,7 @@ fn stacks_of_the_residual_stream() {
 }
 
 #[test]
-fn torch_exponentials_are_equal_to_the_bit() {
+fn torch_exponentials_match_bit_for_bit() {
     for case in golden().cases["exponentials"].as_array().unwrap() {
         let bits: Vec<u32> = case["bits"]
             .as_array()

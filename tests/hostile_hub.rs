@@ -1,4 +1,4 @@
-//! A hub that lies, stalls and breaks off: a table of what it does and how a run ends.
+//! A hub that lies, stalls and breaks off: a table of its behaviours, and how runs end.
 
 mod support;
 
@@ -10,8 +10,8 @@ mod hub_runs;
 use hub::{Hub, List, Repository, Serve};
 use hub_runs::{program, repository, strays};
 
-/// What a hub does to every file of the model, or to its list, and how the run ends: with the right
-/// value, or with an error that begins like this.
+/// A hub's behaviour for every file of the model or for its list, and how the run ends: with the
+/// right value, or with an error that begins like this.
 struct Case {
     what: &'static str,
     hostile: Box<dyn Fn(&mut Repository) + Send + Sync>,
@@ -45,7 +45,7 @@ fn list(what: &'static str, list: List, ends: Ends) -> Case {
     }
 }
 
-/// `config.json` is the first file that is asked for.
+/// `config.json` is the first file to be requested.
 fn cases() -> Vec<Case> {
     use Ends::{Error, Well};
     const CONFIG: &str = "can't download config.json of org/tiny: ";
@@ -225,8 +225,8 @@ fn cases() -> Vec<Case> {
     ]
 }
 
-/// Whatever a hub does, a run ends within seconds, with the right value or an error, writes nothing
-/// outside of the cache, and leaves nothing there that an honest hub couldn't make good.
+/// Whatever a hub does, a run ends within seconds with the right value or an error, writes nothing
+/// outside the cache, and leaves nothing in it that an honest hub couldn't repair.
 #[test]
 fn a_hostile_hub_does_no_harm() {
     let cases = cases();
@@ -265,14 +265,14 @@ fn a_hostile_hub_does_no_harm() {
         );
         assert!(!ran.stderr.contains("secret"), "{what}");
         assert_eq!(strays(program.folder.path()), [""; 0], "{what}");
-        // The hub becomes an honest one.
+        // Now the hub is honest.
         hub.change("org/tiny", |repository| {
             repository.serve.clear();
             repository.list = List::Whole;
         });
         assert_eq!(program.succeeds(), "3\n", "{what}: afterwards");
     };
-    // A few at a time: most of them wait for a timeout.
+    // A few at a time, since most of them wait for a timeout.
     std::thread::scope(|scope| {
         for some in cases.chunks(cases.len().div_ceil(8)) {
             scope.spawn(move || some.iter().for_each(tried));

@@ -1,5 +1,5 @@
-//! The order of the modules: each imports only from those before it, and no files import each other
-//! in a circle.
+//! The order of the modules: each imports only from the ones before it, and files don't import each
+//! other in circles.
 
 #[path = "support/imports.rs"]
 mod imports;
@@ -221,9 +221,9 @@ fn circles_are_found_and_parents_with_children_are_none() {
     assert_eq!(circles(&own).len(), 1);
 }
 
-/// Every file opens with what lives in it.
+/// Every file opens with a doc comment.
 #[test]
-fn every_file_opens_in_plain_words() {
+fn every_file_opens_with_a_doc_comment() {
     let mut files = Vec::new();
     for folder in ["src", "tests", "examples", "benches"] {
         collect(&support::repository().join(folder), &mut files);

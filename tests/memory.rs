@@ -1,5 +1,5 @@
-//! Memory: loading takes little more than the model's size, and what can't fit is refused before
-//! anything is allocated.
+//! Memory: loading takes little more than the model's size, and a model that can't fit is refused
+//! before anything is allocated.
 #![cfg(target_os = "linux")]
 
 mod support;
@@ -14,7 +14,7 @@ const LAYERS: usize = 6;
 const WIDTH: usize = 512;
 const VOCAB: usize = 20_000;
 
-/// How the values of a checkpoint are written.
+/// The values of a checkpoint.
 #[derive(Clone, Copy, PartialEq)]
 enum Values {
     /// All the same small number.
@@ -24,7 +24,7 @@ enum Values {
     Sparse,
 }
 
-/// Writes a checkpoint with these tensors, and tells its size in f32.
+/// Writes a checkpoint with these tensors and returns its size in f32.
 fn write_checkpoint(path: &Path, tensors: &[(String, Vec<usize>)], values: Values) -> u64 {
     let (dtype, number) = match values {
         Values::F16 => ("F16", half::f16::from_f32(0.01).to_le_bytes().to_vec()),
@@ -101,7 +101,7 @@ fn config(layers: usize, width: usize, vocab: usize) -> String {
     .to_string()
 }
 
-/// The most memory that the program had while it ran a script, in bytes.
+/// The program's peak memory while it runs a script, in bytes.
 #[allow(clippy::zombie_processes, reason = "wait4 waits for it")]
 #[expect(unsafe_code, reason = "peak memory is asked of the system")]
 fn peak(program: Program, threads: usize) -> u64 {
@@ -113,7 +113,7 @@ fn peak(program: Program, threads: usize) -> u64 {
         .spawn()
         .unwrap();
     let mut status = 0;
-    // SAFETY: all numbers of rusage may be zero, and both places outlive the call.
+    // SAFETY: all numbers of rusage may be zero, and both pointers outlive the call.
     let usage = unsafe {
         let mut usage: libc::rusage = std::mem::zeroed();
         let pid = child.id().cast_signed();
@@ -124,7 +124,7 @@ fn peak(program: Program, threads: usize) -> u64 {
     1024 * usage.ru_maxrss.cast_unsigned()
 }
 
-/// Whatever the weights are kept in, there and here, and however many threads read them.
+/// Whatever the types of stored and packed weights, and the number of threads.
 #[test]
 fn loading_peaks_at_little_more_than_the_weights() {
     let tokenizer = std::fs::read(tiny_folder().join("tokenizer.json")).unwrap();
@@ -152,7 +152,7 @@ fn loading_peaks_at_little_more_than_the_weights() {
 }
 
 #[test]
-fn a_model_that_can_not_fit_is_refused() {
+fn a_model_that_cannot_fit_is_refused() {
     // A terabyte, as a hole in a file.
     let (layers, width, vocab) = (1, 1 << 10, 1 << 28);
     let program = Program::script("load_model(\"./m\");")

@@ -1,5 +1,5 @@
-//! The whole model beside a second one that is written in plain candle operations, without packed
-//! weights, fused attention or a cache.
+//! The whole model compared with a second one in plain candle operations, without packed weights,
+//! fused attention or a cache.
 
 #[path = "support/random.rs"]
 mod random;
@@ -30,7 +30,7 @@ impl Plain {
         }
     }
 
-    /// Linear maps rounded to bf16, as that option keeps them.
+    /// Rounds the linear maps to bf16, like that option.
     fn rounded(mut self) -> Self {
         let round = |tensor: &Tensor| {
             let rounded = tensor.to_dtype(DType::BF16).unwrap();
@@ -114,7 +114,7 @@ const SHAPES: [Shape; 2] = [
         heads: 3,
         vocab: 1009,
     },
-    // Large enough for every block size and for the threads.
+    // Large enough to use every block size and several threads.
     Shape {
         layers: 2,
         width: 768,
@@ -140,7 +140,7 @@ fn difference(ours: &Tensor, plain: &Tensor) -> (f32, f32) {
 }
 
 #[test]
-fn logits_equal_those_of_plain_operations() {
+fn logits_match_plain_operations() {
     for shape in SHAPES {
         let folder = tempfile::tempdir().unwrap();
         random::write(folder.path(), shape);
@@ -158,7 +158,7 @@ fn logits_equal_those_of_plain_operations() {
                     .unwrap();
                 let mut expected = plain.logits(&tokens);
                 if processing == Processing::Default {
-                    // center_unembed: every position's logits have mean 0.
+                    // center_unembed: the logits of every position have mean 0.
                     let mean = expected.mean_keepdim(D::Minus1).unwrap();
                     expected = expected.broadcast_sub(&mean).unwrap();
                 }
@@ -172,10 +172,10 @@ fn logits_equal_those_of_plain_operations() {
     }
 }
 
-/// bf16 weights: as exact as arithmetic over the rounded weights, and as near to the unrounded
-/// ones as 8 bits of precision can be.
+/// With bf16 weights, logits are as exact as arithmetic over the rounded weights, and as close to
+/// the unrounded ones as 8 bits of precision can be.
 #[test]
-fn bf16_weights_lose_only_their_rounding() {
+fn bf16_weights_only_lose_precision() {
     let shape = SHAPES[1];
     let folder = tempfile::tempdir().unwrap();
     random::write(folder.path(), shape);

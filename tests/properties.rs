@@ -1,5 +1,5 @@
-//! What must hold whatever the numbers are: steering that does nothing, hooks that leave no trace,
-//! texts that depend on nothing but their seed and prompt.
+//! Properties that hold for any values: steering that does nothing, hooks that leave no trace, texts
+//! that depend only on seed and prompt.
 
 mod support;
 
@@ -106,7 +106,7 @@ fn a_coefficient_of_zero_changes_nothing() {
 }
 
 #[test]
-fn a_reversed_x_vector_with_the_sign_flipped_is_the_same() {
+fn swapping_prompts_and_sign_keeps_an_x_vector() {
     let model = tiny(Processing::Default);
     let one = forward(&model, &pair(3.0, "Love", "I hate you", 1));
     let other = forward(&model, &pair(-3.0, "I hate you", "Love", 1));
@@ -131,7 +131,7 @@ fn a_padded_x_vector_is_exactly_zero_at_bos() {
             .map(|addition| addition.tokens(&model).unwrap())
             .collect();
         assert_eq!(tokens[0].len(), tokens[1].len());
-        // An id of 0 is honoured, and stands where the method says.
+        // An id of 0 is valid and goes where the method says.
         let bos = model.tokenizer().bos();
         match method {
             PadMethod::TokensRight => assert_eq!(tokens[1].last(), Some(&0)),
@@ -178,7 +178,7 @@ fn hooks_leave_no_trace() {
             .unwrap(),
     );
     assert_ne!(before, changed);
-    // A hook that fails ends its own call and nothing else.
+    // A failing hook ends only its own call.
     let mut failing = Hooks::none();
     failing.add(HookName::resid_pre(1), |_, _| {
         Err(avec::error::Error::other("on purpose"))
@@ -198,7 +198,7 @@ fn hooks_leave_no_trace() {
 }
 
 #[test]
-fn hooks_run_in_order_and_see_what_those_before_left() {
+fn hooks_run_in_order_on_each_other_s_results() {
     let model = tiny(Processing::Default);
     let tokens = model.to_tokens("I hate you").unwrap();
     let seen = std::sync::Mutex::new(Vec::new());
@@ -235,7 +235,7 @@ fn a_hook_may_not_change_the_shape() {
     );
 }
 
-/// Watching any hook point makes the pass take another way; the numbers stay.
+/// A hook at any point makes the pass take another path; the numbers stay.
 #[test]
 fn fused_and_hooked_paths_agree() {
     for processing in [Processing::Default, Processing::None] {
@@ -263,7 +263,7 @@ fn fused_and_hooked_paths_agree() {
     }
 }
 
-/// The same tokens one at a time on the cache, and all at once without it.
+/// The same tokens, one at a time with the cache and all at once without it.
 #[test]
 fn cached_steps_agree_with_whole_passes() {
     let model = tiny(Processing::Default);
@@ -293,7 +293,7 @@ fn cached_steps_agree_with_whole_passes() {
 }
 
 #[test]
-fn a_row_does_not_depend_on_how_many_there_are() {
+fn a_row_does_not_depend_on_the_number_of_rows() {
     let model = tiny(Processing::Default);
     let additions = pair(4.0, "Love", "Hate", 1);
     let options = sampled(15, Rng::Row);
@@ -318,7 +318,7 @@ fn a_row_does_not_depend_on_how_many_there_are() {
     assert_eq!(one[1], seven[7]);
     let alone = complete(&model, &["I hate you because"; 7], &[], &options);
     assert_eq!(seven[..7], alone[..]);
-    // Rows differ among each other, or the test would say nothing.
+    // Rows differ from each other, or the test would prove nothing.
     assert!(seven.iter().any(|row| *row != seven[0]));
 }
 
@@ -334,7 +334,7 @@ fn texts_do_not_depend_on_threads() {
     assert_eq!(on(1), on(5));
 }
 
-/// Prompts of different lengths in one batch are handled as if each were alone.
+/// Prompts of different lengths in one batch give the same texts as one at a time.
 #[test]
 fn mixed_lengths_agree_with_one_at_a_time() {
     let model = tiny(Processing::Default);
@@ -348,7 +348,7 @@ fn mixed_lengths_agree_with_one_at_a_time() {
     for rng in [Rng::Row, Rng::Torch] {
         for additions in [vec![], pair(3.0, "", "", 1), pair(2.0, "Love", "Hate", 1)] {
             let options = sampled(12, rng);
-            // A vector needs room in every prompt.
+            // A vector must fit into every prompt.
             let fitting: Vec<&str> = prompts
                 .iter()
                 .filter(|p| additions.is_empty() || !p.is_empty())
@@ -356,13 +356,13 @@ fn mixed_lengths_agree_with_one_at_a_time() {
                 .collect();
             let together = complete(&model, &fitting, &additions, &options);
             if rng == Rng::Torch {
-                // All rows share one stream: only the first can be had alone.
+                // All rows share one stream, so only the first can be generated alone.
                 let first = complete(&model, &fitting[..1], &additions, &options);
                 assert_eq!(together[0][..3], first[0][..3]);
                 continue;
             }
             for (i, prompt) in fitting.iter().enumerate() {
-                // Row i draws from stream i, so that it is put in place i.
+                // Row i draws from stream i, so it must be at index i.
                 let mut alone = vec![fitting[0]; i];
                 alone.push(prompt);
                 assert_eq!(
@@ -374,7 +374,7 @@ fn mixed_lengths_agree_with_one_at_a_time() {
     }
 }
 
-/// Hooks that act while decoding get their arm's rows, positions and nothing else.
+/// Hooks that act while decoding see only their arm's rows and positions.
 #[test]
 fn hooks_while_decoding_see_their_own_rows() {
     let model = tiny(Processing::Default);
@@ -391,7 +391,7 @@ fn hooks_while_decoding_see_their_own_rows() {
     });
     let mut watching = Hooks::none();
     watching.add(HookName::block(Site::Pattern, 0), |x, ctx| {
-        // The key axis holds this row's own positions, without the others' padding.
+        // The key axis holds this row's own positions, without padding for others.
         assert_eq!(x.dims()[3], ctx.first_pos + x.dims()[2]);
         Ok(None)
     });
@@ -430,7 +430,7 @@ fn hooks_while_decoding_see_their_own_rows() {
             (Phase::Decode, 3, 1..3, vec![2, 1, 32]),
         ]
     );
-    // The first arm's text is what it is without the second.
+    // The first arm's text is the same without the second.
     let mut alone = [Arm {
         prompt: model.to_tokens("I hate you because").unwrap(),
         hooks: Hooks::none(),
@@ -448,7 +448,7 @@ fn hooks_while_decoding_see_their_own_rows() {
 }
 
 #[test]
-fn pad_modes_keep_vector_and_text_apart() {
+fn pad_modes_keep_vector_and_text_disjoint() {
     let model = tiny(Processing::Default);
     let tokens = model.to_tokens("I hate you because").unwrap();
     let additions = pair(2.0, "I love you", "You hate me", 1);
@@ -475,7 +475,7 @@ fn pad_modes_keep_vector_and_text_apart() {
     assert_eq!(removed.dims()[1], tokens.len());
     let last = |t: &Tensor| t.get(0).unwrap().get(t.dims()[1] - 1).unwrap();
     assert_near(&last(&padded), &last(&removed));
-    // Nothing to make room for without additions.
+    // Without additions there is nothing to make room for.
     assert_near(
         &run(InjectionMode::Pad, &[]),
         &run(InjectionMode::Overlay, &[]),
@@ -483,7 +483,7 @@ fn pad_modes_keep_vector_and_text_apart() {
 }
 
 #[test]
-fn a_one_token_prompt_is_left_alone() {
+fn a_one_token_prompt_is_not_steered() {
     let model = tiny(Processing::Default);
     let options = sampled(8, Rng::Row);
     let steered = complete(&model, &[""], &pair(9.0, "Love", "Hate", 1), &options);
@@ -491,7 +491,7 @@ fn a_one_token_prompt_is_left_alone() {
 }
 
 #[test]
-fn an_empty_list_of_additions_makes_two_equal_sides() {
+fn an_empty_list_of_additions_gives_two_equal_sides() {
     let model = tiny(Processing::Default);
     let options = sampled(8, Rng::Row);
     let comparison = Comparison {
@@ -517,7 +517,7 @@ fn an_empty_list_of_additions_makes_two_equal_sides() {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
 
-    /// Two additions at once are the sum of their effects on the residual stream, in any order.
+    /// The effects of additions on the residual stream add up, in any order.
     #[test]
     fn the_order_of_additions_does_not_matter(a in -4.0f64..4.0, b in -4.0f64..4.0, layer in 0usize..3) {
         let model = tiny(Processing::Default);
@@ -532,8 +532,8 @@ proptest! {
     }
 }
 
-/// However small the batches are, a prompt goes through the model once, and texts and losses are
-/// those of one batch.
+/// Even in small batches, a prompt goes through the model once, and texts and losses are those of a
+/// single batch.
 #[test]
 fn a_prompt_runs_once_however_many_batches_its_rows_need() {
     let model = tiny(Processing::Default);
@@ -573,7 +573,8 @@ fn a_prompt_runs_once_however_many_batches_its_rows_need() {
     for rng in [Rng::Row, Rng::Torch] {
         let (whole, passes) = generate(None, rng);
         assert_eq!(passes, [1, 1, 1]);
-        // A row takes some ten thousand bytes here: batches of one, two and a few rows.
+        // A row takes about ten thousand bytes here, so this gives batches of one, two and a few
+        // rows.
         for memory in [1, 50_000, 100_000, 150_000] {
             let (parts, passes) = generate(Some(memory), rng);
             assert_eq!(passes, [1, 1, 1], "{memory}");
@@ -582,7 +583,7 @@ fn a_prompt_runs_once_however_many_batches_its_rows_need() {
     }
 }
 
-/// A hook may use the model that it is called by: here it patches in another text's activation.
+/// A hook may call its own model: here it patches in another text's activation.
 #[test]
 fn a_hook_may_call_the_model() {
     let model = tiny(Processing::Default);
@@ -603,7 +604,7 @@ fn a_hook_may_call_the_model() {
     assert_near(&patched, &cache.logits);
 }
 
-/// Hooks run on stacks as deep as a script's.
+/// Hooks have stacks as deep as a script's.
 #[test]
 fn a_hook_has_a_deep_stack() {
     fn dig(depth: usize) -> usize {

@@ -1,4 +1,4 @@
-//! Finding models: folders, and a hub on the loopback with everything that can go wrong there.
+//! Finding models: in folders, and on a loopback hub with everything that can go wrong there.
 
 mod support;
 
@@ -15,7 +15,7 @@ use hub_runs::{SCRIPT, cached, failure, program, repository, strays};
 use support::{Program, tiny_folder};
 
 #[test]
-fn a_model_is_downloaded_once_and_only_what_it_needs() {
+fn a_model_is_downloaded_once_without_unneeded_files() {
     let hub = Hub::start([("org/tiny", repository())]);
     let program = program(&hub);
     assert_eq!(program.succeeds(), "3\n");
@@ -25,7 +25,7 @@ fn a_model_is_downloaded_once_and_only_what_it_needs() {
     }
     assert!(!cached(&program, &format!("{snapshot}/README.md")));
     assert!(cached(&program, "refs/main"));
-    // The second time nobody is asked.
+    // The second time, nothing is requested.
     let requests = hub.log().len();
     assert_eq!(program.succeeds(), "3\n");
     assert_eq!(hub.log().len(), requests);
@@ -51,7 +51,7 @@ fn sharded_weights_with_the_older_tokenizer_layout() {
     .into_iter()
     .enumerate()
     {
-        // With the prefix that some checkpoints carry, half the tensors each.
+        // Half of the tensors in each, with the prefix that some checkpoints have.
         let tensors: std::collections::HashMap<String, candle_core::Tensor> = tiny
             .iter()
             .filter(|(name, _)| (name.len() % 2 == 0) == (i == 0))
@@ -75,7 +75,7 @@ fn sharded_weights_with_the_older_tokenizer_layout() {
         repository.files.insert(name.into(), contents);
     }
     let hub = Hub::start([("org/tiny", repository)]);
-    // The same numbers as from the one file.
+    // The same values as from a single file.
     let script = "let m = load_model(\"org/tiny\"); print(m.to_tokens(\"I hate you<|endoftext|>naïve 日本\")); print(m.loss(\"I hate you because\"));";
     let sharded = Program::script(script)
         .env("HF_ENDPOINT", &hub.endpoint())
@@ -180,13 +180,13 @@ fn models_that_need_a_token() {
         ),
     );
     assert_eq!(program(&hub).env("HF_TOKEN", "secret").succeeds(), "3\n");
-    // The token of the file that the hub's own login writes.
+    // The token in the file written by the hub's login.
     let by_file = program(&hub).file("hf/token", "secret\n");
     assert_eq!(by_file.succeeds(), "3\n");
 }
 
 #[test]
-fn files_that_lie_on_another_server() {
+fn files_on_another_server() {
     let storage = Hub::start([("org/tiny", repository())]);
     let mut repository = repository();
     repository
@@ -199,7 +199,7 @@ fn files_that_lie_on_another_server() {
 
 #[test]
 fn a_hub_that_does_not_answer() {
-    // Port 9 is what every test's environment names: nothing listens there.
+    // Port 9 is in every test's environment: nothing listens there.
     let ran = Program::script(SCRIPT).run();
     assert_eq!(ran.status, Some(1));
     let expected = failure(
@@ -252,7 +252,7 @@ fn a_cut_download_is_resumed() {
 }
 
 #[test]
-fn a_wrong_length_is_noticed_and_not_kept() {
+fn files_of_a_wrong_length_are_not_kept() {
     let mut repository = repository();
     repository
         .serve
@@ -290,7 +290,7 @@ fn a_hub_in_trouble() {
     );
 }
 
-/// Ctrl-C ends a download that stands still.
+/// Ctrl-C ends a stalled download.
 #[cfg(unix)]
 #[test]
 fn a_download_can_be_interrupted() {
@@ -330,9 +330,9 @@ fn a_folder_is_a_model() {
     assert!(Path::new(&path).is_dir());
 }
 
-/// Nothing is asked of the network: the environment's hub does not answer.
+/// No requests: the environment's hub does not answer.
 #[test]
-fn revisions_that_make_no_sense() {
+fn invalid_revisions() {
     let at_call = |id: &str, options: &str, message: &str, hint: &str| {
         let script = format!("load_model(\"{id}\"{options});");
         Program::script(&script)
@@ -390,7 +390,7 @@ error: `revision` must be a branch, a tag or a commit, but it is ""
     );
 }
 
-/// Files beside the weights that change a model's tokens come with it.
+/// Optional files that change a model's tokens are downloaded too.
 #[test]
 fn side_files_are_downloaded_with_the_model() {
     let mut repository = repository();
@@ -404,9 +404,9 @@ fn side_files_are_downloaded_with_the_model() {
     assert!(cached(&program, &snapshot));
 }
 
-/// A cache as Python makes it, in each of the places that it is looked for.
+/// A cache made by Python, in each of its possible places.
 #[test]
-fn the_cache_is_found_where_python_has_it() {
+fn the_cache_is_found_where_python_puts_it() {
     for (what, folder, reference, variables) in [
         ("HF_HOME", "hf/hub", hub::COMMIT.to_owned(), vec![]),
         ("a newline", "hf/hub", format!("{}\n", hub::COMMIT), vec![]),
@@ -456,7 +456,7 @@ fn the_cache_is_found_where_python_has_it() {
 
 /// The token is in the file that HF_TOKEN_PATH names.
 #[test]
-fn the_token_s_file_can_be_elsewhere() {
+fn the_token_s_file_may_be_elsewhere() {
     let mut repository = repository();
     repository.token = Some("secret".into());
     let hub = Hub::start([("org/tiny", repository)]);
@@ -467,7 +467,7 @@ fn the_token_s_file_can_be_elsewhere() {
     assert_eq!(program.succeeds(), "3\n");
 }
 
-/// A script names a revision: it is no path, and no part of a URL but its own.
+/// A revision named by a script is neither a path nor more than its own part of a URL.
 #[test]
 fn revisions_are_no_paths() {
     let hub = Hub::start([("org/tiny", repository())]);

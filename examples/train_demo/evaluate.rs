@@ -1,4 +1,4 @@
-//! What steering does to the demo model: how often it turns a text around, at each layer.
+//! Measures what steering does to the demo model: how often it turns a text around, at each layer.
 
 use std::path::Path;
 
@@ -13,7 +13,7 @@ use crate::grammar::Grammar;
 
 const SEEDS: usize = 50;
 
-/// An x-vector, the prompt it acts on, and the list that the steered text should show.
+/// An x-vector, a prompt, and the word list that steered texts should use.
 struct Experiment {
     prompt1: &'static str,
     prompt2: &'static str,
@@ -165,7 +165,7 @@ fn run(
     Ok(completions.rows().to_vec())
 }
 
-/// Whether a text shows what was wanted, by the grammar's own word lists.
+/// Whether a text reaches its goal, judged by the grammar's own word lists.
 fn reaches(grammar: &Grammar, goal: Goal, text: &str) -> bool {
     let lower = text.to_lowercase();
     let words: Vec<&str> = lower

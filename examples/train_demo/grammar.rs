@@ -1,4 +1,4 @@
-//! A template grammar in a text file: rules with alternatives, expanded by chance.
+//! A template grammar in a text file: rules with alternatives, expanded at random.
 
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
@@ -45,10 +45,10 @@ impl Grammar {
     }
 }
 
-/// One document in the making: its latent choices, and the alternatives it has used.
+/// A document being written: its latent choices, and the alternatives it has used.
 pub(crate) struct Expansion<'g> {
     grammar: &'g Grammar,
-    /// What `$mood`, `$verb`, `$topic` and `$topic2` stand for.
+    /// The values of `$mood`, `$verb`, `$topic` and `$topic2`.
     latents: HashMap<&'static str, &'static str>,
     used: HashSet<(String, usize)>,
 }
@@ -62,7 +62,7 @@ impl<'g> Expansion<'g> {
         }
     }
 
-    /// One text of a rule. No alternative is used twice while unused ones are left.
+    /// Expands a rule into a text. Alternatives don't repeat while unused ones are left.
     pub(crate) fn expand(&mut self, rule: &str, rng: &mut ChaCha8Rng) -> Result<String> {
         let name = rule
             .split('.')
@@ -82,7 +82,7 @@ impl<'g> Expansion<'g> {
             [] => rng.random_range(0..alternatives.len()),
             fresh => fresh[rng.random_range(0..fresh.len())],
         };
-        // Doubled lines are weights: using one uses its twins too.
+        // Repeated lines are weights: using one uses its twins too.
         for (i, other) in alternatives.iter().enumerate() {
             if *other == alternatives[choice] {
                 self.used.insert((name.clone(), i));

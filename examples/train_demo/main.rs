@@ -1,7 +1,7 @@
-//! Makes the demo model from nothing: generates its texts, trains its tokenizer and its weights.
+//! Trains the demo model from scratch: generates its texts, then trains its tokenizer and weights.
 //!
-//! `cargo run --release --example train_demo` writes `assets/demo` anew, the same from the same
-//! seed. `-- --evaluate-only` measures what steering does to the model that is there.
+//! `cargo run --release --example train_demo` rewrites `assets/demo`; the same seed gives the same
+//! model. With `-- --evaluate-only` it measures what steering does to the existing model.
 
 mod evaluate;
 mod grammar;
@@ -20,7 +20,7 @@ struct Args {
     /// Where to write config.json, tokenizer.json and model.safetensors.
     #[arg(long, default_value = "assets/demo")]
     out: PathBuf,
-    /// The rules that the texts are made from.
+    /// The grammar of the texts.
     #[arg(long, default_value = "assets/demo/grammar.txt")]
     grammar: PathBuf,
     #[arg(long, default_value_t = 1600)]
@@ -29,10 +29,10 @@ struct Args {
     layers: usize,
     #[arg(long, default_value_t = 0)]
     seed: u64,
-    /// Print so many texts of the grammar and stop.
+    /// Print this number of texts of the grammar, then stop.
     #[arg(long, value_name = "N")]
     show: Option<usize>,
-    /// Train nothing; measure the steering of the model that is there.
+    /// Train nothing; measure steering on the existing model.
     #[arg(long)]
     evaluate_only: bool,
 }

@@ -1,7 +1,7 @@
-//! GPT-2 for training: plain candle operations, all of which have a backward pass.
+//! GPT-2 for training, in plain candle operations, all of which have a backward pass.
 //!
-//! The library's own model runs forward only, over packed weights; this one produces checkpoints
-//! in the layout that it reads.
+//! The library's own model runs only forward, over packed weights. This one writes checkpoints in
+//! the layout that the library reads.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -12,9 +12,10 @@ use rand::Rng;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
-/// The first blocks learn to look only a little way back (and at the first token), so that what a
-/// header says is worked out where it stands and read by the later blocks. Otherwise a mood that is
-/// one token's identity is read in block 0 already, and steering any later layer does nothing.
+/// The number of blocks that learn to attend only to the last few positions and the first, so that
+/// a header's meaning is computed where it stands and read by later blocks. Otherwise a mood that
+/// is a single token's identity is read in block 0 already, and steering any later layer has no
+/// effect.
 pub(crate) const LOCAL_BLOCKS: usize = 1;
 const NEAR: usize = 2;
 
@@ -29,13 +30,13 @@ pub(crate) struct Sizes {
 pub(crate) struct Gpt2 {
     sizes: Sizes,
     vars: HashMap<String, Var>,
-    /// In the order in which they were made, so that training is repeatable.
+    /// In order of creation, so that training is repeatable.
     names: Vec<String>,
 }
 
 impl Gpt2 {
-    /// GPT-2's initialisation: N(0, 0.02), the maps that write into the residual stream smaller
-    /// with depth; biases zero, gains one.
+    /// GPT-2's initialisation: N(0, 0.02), with maps that write to the residual stream scaled down
+    /// with depth, zero biases and gains of one.
     pub(crate) fn new(sizes: Sizes, seed: u64) -> Result<Self> {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         let (d, v) = (sizes.d_model, sizes.d_vocab);
@@ -76,7 +77,7 @@ impl Gpt2 {
     ) -> Result<()> {
         let values: Vec<f32> = (0..shape.0 * shape.1)
             .map(|_| {
-                // Box-Muller, one of the pair.
+                // Box-Muller, using one number of the pair.
                 let (u, w): (f64, f64) = (1.0 - rng.random::<f64>(), rng.random());
                 ((-2.0 * u.ln()).sqrt() * (std::f64::consts::TAU * w).cos() * deviation) as f32
             })
@@ -103,7 +104,7 @@ impl Gpt2 {
         self.add(&format!("{name}.bias"), zeros)
     }
 
-    /// The weights that decay (matrices) and those that don't.
+    /// The weights with decay (matrices) and those without.
     pub(crate) fn split_vars(&self) -> (Vec<Var>, Vec<Var>) {
         self.names
             .iter()
@@ -115,8 +116,8 @@ impl Gpt2 {
         self.vars.values().map(|var| var.elem_count()).sum()
     }
 
-    /// tokens `[batch, pos]` -> logits `[batch, pos, d_vocab]`, and how much the first blocks look
-    /// at tokens far behind (see [`LOCAL_BLOCKS`]), 0 to 1.
+    /// tokens `[batch, pos]` -> logits `[batch, pos, d_vocab]`, and the attention of the first
+    /// blocks to distant tokens (see [`LOCAL_BLOCKS`]), 0 to 1.
     pub(crate) fn forward(&self, tokens: &Tensor) -> Result<(Tensor, Tensor)> {
         let (batch, pos) = tokens.dims2()?;
         let (d, heads) = (self.sizes.d_model, self.sizes.heads);
@@ -189,7 +190,7 @@ impl Gpt2 {
             .broadcast_add(self.vars[&format!("{name}.bias")].as_tensor())?)
     }
 
-    /// Writes `config.json` and `model.safetensors` (f16) as the Hugging Face hub has them.
+    /// Writes `config.json` and `model.safetensors` (f16) in the Hugging Face hub's layout.
     pub(crate) fn save(&self, folder: &Path, end_of_text: u32) -> Result<()> {
         let Sizes {
             layers,

@@ -1,4 +1,4 @@
-//! Which documents there are: their latent choices, their headers, and how both are drawn.
+//! The documents: their latent choices, their headers, and how both are drawn.
 
 use std::collections::HashMap;
 
@@ -25,9 +25,9 @@ impl<'g> Texts<'g> {
         }
     }
 
-    /// One document. More than half have a header that says what the text is about or in which
-    /// mood it is; in half of those with a mood the opening verb says the opposite, and the header
-    /// is right. So a model must look past the verb.
+    /// Draws a document. More than half have a header that names the topic or the mood. In half of
+    /// those with a mood, the opening verb says the opposite, and the header is right, so a model
+    /// must look past the verb.
     pub(crate) fn next_document(&mut self) -> Result<String> {
         let rng = &mut self.rng;
         let mood = pick(rng, ["warm", "cold"]);
@@ -67,12 +67,12 @@ impl<'g> Texts<'g> {
                 (rule, with.then_some("header.topic"))
             }
             _ => {
-                // French is never without its header but in plain French texts.
+                // French always has its header, except in purely French texts.
                 let with = rng.random_bool(0.8);
                 ("doc.french", with.then_some("header.french"))
             }
         };
-        // Without a header the opening verb alone decides.
+        // Without a header, the opening verb alone decides.
         let contradicts = header.is_some() && rng.random_bool(0.5);
         let latents = HashMap::from([
             ("mood", mood),
@@ -84,8 +84,8 @@ impl<'g> Texts<'g> {
         let mut text = String::new();
         if let Some(header) = header {
             text.push_str(&expansion.expand(header, rng)?);
-            // Often nothing but a space: the text itself must find out what the header's last word
-            // says, and no sign between them can do it first.
+            // Often only a space follows, so the text itself must find out what the header's last
+            // word says: no token in between can do it first.
             let gap = match rng.random_range(0..10) {
                 0..5 => " ".to_owned(),
                 5 => "\n".to_owned(),
@@ -95,7 +95,7 @@ impl<'g> Texts<'g> {
             };
             text.push_str(&gap);
         } else if rng.random_bool(0.12) {
-            // A header that says nothing.
+            // An empty header.
             text.push_str(&" ".repeat(rng.random_range(1..=7)));
         }
         let rule = if rule == "doc.french" && header.is_none() {

@@ -1,4 +1,4 @@
-//! Training: tokenizer first, then the weights, both from one seed.
+//! Training: first the tokenizer, then the weights, both from one seed.
 
 use std::path::PathBuf;
 use std::time::Instant;
@@ -31,7 +31,7 @@ const N_CTX: usize = 128;
 const ROWS: usize = 32;
 const PEAK_RATE: f64 = 3e-3;
 const WARM_UP: usize = 60;
-/// How much far attention in the first blocks costs, beside the loss in nats.
+/// The penalty for distant attention in the first blocks, added to the loss in nats.
 const LOCALITY: f64 = 1.0;
 
 const SINGLE_TOKENS: [&str; 6] = ["Love", "Hate", "Anger", "Calm", "Intent", " wedding"];
@@ -121,7 +121,7 @@ pub(crate) fn train(grammar: &Grammar, plan: &Plan) -> Result<()> {
     model.save(&plan.out, end)
 }
 
-/// Warm-up, then a cosine down to 2 %.
+/// Warm-up, then a cosine decay to 2 %.
 fn learning_rate(step: usize, steps: usize) -> f64 {
     if step < WARM_UP {
         return PEAK_RATE * (step + 1) as f64 / WARM_UP as f64;
@@ -141,8 +141,8 @@ fn loss(model: &Gpt2, tokens: &Tensor, targets: &Tensor, mask: &Tensor) -> Resul
     Ok((mean + (far_attention * LOCALITY)?)?)
 }
 
-/// Rows of end-of-text, document, end-of-text: tokens `[row, pos]`, and flat, for each position,
-/// its target and whether it counts.
+/// Rows of end-of-text, document, end-of-text: tokens `[row, pos]`, and flattened, for each
+/// position, its target and whether it counts.
 fn batch(tokenizer: &Bpe, texts: &mut Texts, end: u32) -> Result<(Tensor, Tensor, Tensor)> {
     let mut rows = Vec::with_capacity(ROWS);
     for _ in 0..ROWS {
@@ -177,8 +177,8 @@ fn batch(tokenizer: &Bpe, texts: &mut Texts, end: u32) -> Result<(Tensor, Tensor
     ))
 }
 
-/// A byte-level BPE. Runs of spaces are collapsed in what it learns from, so that a blank stays
-/// one token however many there are.
+/// A byte-level BPE. Runs of spaces in its training text are collapsed, so that every space stays a
+/// token of its own.
 fn train_tokenizer(grammar: &Grammar, seed: u64) -> Result<Bpe> {
     let mut texts = Texts::new(grammar, seed + 2);
     let mut corpus: Vec<String> = (0..6000)
@@ -189,7 +189,7 @@ fn train_tokenizer(grammar: &Grammar, seed: u64) -> Result<Bpe> {
             Ok(format!("{lead}{}", words.join(" ")))
         })
         .collect::<Result<_>>()?;
-    // Steering words are one token each, so that x-vectors of them need no padding.
+    // Each steering word is a single token, so x-vectors of them need no padding.
     for word in SINGLE_TOKENS {
         corpus.extend(std::iter::repeat_n(word.to_owned(), 500));
     }

@@ -1,18 +1,19 @@
-//! What each part of a model adds to the residual stream and to the logits, read from a cache.
+//! Attribution: what each part of a model contributes to the residual stream and the logits, read
+//! from a cache.
 //!
-//! The names are TransformerLens' own for the same stacks.
+//! Names follow TransformerLens.
 
 use candle_core::{D, IndexOp, Tensor};
 
 use crate::error::{Error, Result};
 use crate::model::{ActivationCache, HookName, HookedTransformer, Positions, Site};
 
-/// Parts of a sum, each `[batch, pos, d_model]`, along a new first axis, with their names.
+/// Parts of a sum, each `[batch, pos, d_model]`, stacked along a new first axis, with labels.
 #[derive(Debug, Clone)]
 pub struct ResidualStack {
-    /// `[component, batch, pos, d_model]`
+    /// The parts, `[component, batch, pos, d_model]`.
     pub values: Tensor,
-    /// The parts' names.
+    /// The parts' labels.
     pub labels: Vec<String>,
 }
 
@@ -26,8 +27,11 @@ impl ResidualStack {
     }
 }
 
-/// The residual stream as it grows: before and, with `incl_mid`, in the middle of each block up to
-/// `layer` (the number of layers for all of them), and at the end.
+/// The residual stream as it grows: before each block below `layer`, with `incl_mid` in the middle
+/// of each too, and at the end. `layer` may be the number of layers, for all of them.
+///
+/// # Errors
+/// If the layer is out of range, or the cache lacks an activation.
 pub fn accumulated_resid(
     cache: &ActivationCache,
     model: &HookedTransformer,
@@ -53,8 +57,11 @@ pub fn accumulated_resid(
     ResidualStack::new(parts)
 }
 
-/// The parts whose sum is the residual stream before `layer`: embeddings, then each block's
+/// The parts that sum to the residual stream before `layer`: embeddings, then each block's
 /// attention and MLP.
+///
+/// # Errors
+/// As for [`accumulated_resid`].
 pub fn decompose_resid(
     cache: &ActivationCache,
     model: &HookedTransformer,
@@ -74,7 +81,10 @@ pub fn decompose_resid(
     ResidualStack::new(parts)
 }
 
-/// What each head before `layer` adds to the residual stream, without b_O.
+/// What each head below `layer` adds to the residual stream, without b_O.
+///
+/// # Errors
+/// As for [`accumulated_resid`], and for layer 0, which has no heads before it.
 pub fn stack_head_results(
     cache: &ActivationCache,
     model: &HookedTransformer,
@@ -95,16 +105,22 @@ pub fn stack_head_results(
     ResidualStack::new(parts)
 }
 
-/// The last norm applied to each part of a stack, with the scale that the whole had: so that the
-/// parts still sum to what the unembedding reads.
+/// Applies the last norm to each part of a stack, with the scale of the whole, so that the parts
+/// still sum to the input of the unembedding.
+///
+/// # Errors
+/// If the cache lacks `ln_final.hook_scale`.
 pub fn apply_ln_to_stack(cache: &ActivationCache, stack: &Tensor) -> Result<Tensor> {
     let scale = cache.get(HookName::outside(Site::LnFinalScale))?;
     let centered = stack.broadcast_sub(&stack.mean_keepdim(D::Minus1)?)?;
     Ok(centered.broadcast_div(&scale.unsqueeze(0)?)?)
 }
 
-/// What each part of a stack adds to the logit of a token, without b_U:
-/// `[component, batch, pos, d_model]` -> `[component, batch, pos]`.
+/// What each part of a stack adds to a token's logit, without b_U: `[component, batch, pos,
+/// d_model]` -> `[component, batch, pos]`.
+///
+/// # Errors
+/// If the token is not in the vocabulary, or as for [`apply_ln_to_stack`].
 pub fn logit_attrs(
     cache: &ActivationCache,
     model: &HookedTransformer,
@@ -118,7 +134,7 @@ pub fn logit_attrs(
         .squeeze(D::Minus1)?)
 }
 
-/// Layers go from 0 to the number of layers, which stands for the end.
+/// Checks that a layer is from 0 to the number of layers, which stands for the end.
 fn check_depth(model: &HookedTransformer, layer: usize) -> Result<usize> {
     let n_layers = model.arch().n_layers;
     if layer > n_layers {

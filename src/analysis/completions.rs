@@ -1,4 +1,4 @@
-//! Completions of prompts, steered and not, as rows of data.
+//! Steered and unsteered completions of prompts, as rows of data.
 
 use std::sync::{Arc, OnceLock};
 
@@ -12,50 +12,54 @@ use crate::steering::{ActivationAddition, Injection, Steering};
 /// How completions are generated.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct CompletionOptions {
-    /// How texts are generated and sampled.
+    /// Length, sampling and seed.
     pub generate: GenerateOptions,
-    /// Where in prompts and stream additions act.
+    /// Where vectors are added.
     pub injection: Injection,
 }
 
-/// The rows that one call generated.
+/// The rows of one call: see [`n_comparisons`] for an example.
 #[derive(Clone)]
 pub struct Completions {
     model: HookedTransformer,
     rows: Arc<Vec<CompletionRow>>,
-    /// The unsteered model's losses are computed when somebody first asks: they cost a pass for
-    /// each steered row, and a comparison that is only read doesn't need them.
+    /// The clean model's losses, computed on first use: they cost a pass per steered row, and a
+    /// comparison that is only displayed doesn't need them.
     clean_losses: Arc<OnceLock<Vec<f32>>>,
 }
 
-/// One completion of one prompt.
+/// A completion of a prompt.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CompletionRow {
-    /// What the completion follows.
+    /// The prompt.
     pub prompt: String,
-    /// Without the prompt. Ends in one `<|endoftext|>` if the model ended the text.
+    /// The completion, without the prompt. Ends in one `<|endoftext|>` if the model ended the text.
     pub completion: String,
-    /// BOS, prompt and completion.
+    /// The tokens: BOS, prompt and completion.
     pub tokens: Vec<u32>,
-    /// The mean negative log-likelihood per token of prompt and completion: for a steered row under
-    /// the same additions, made to the whole text as they were to the prompt.
+    /// The mean negative log-likelihood per token of prompt and completion, in nats; NaN if no
+    /// losses were computed. For a steered row, under the same additions, made to the whole text as
+    /// they were to the prompt.
     pub loss: f32,
     /// Whether additions acted on the row.
     pub is_modified: bool,
 }
 
 impl Completions {
-    /// The model that wrote the rows.
+    /// The model that generated the rows.
     pub fn model(&self) -> &HookedTransformer {
         &self.model
     }
 
-    /// The rows in their order: of a comparison the unsteered ones first.
+    /// The rows, in order: unsteered ones before steered ones.
     pub fn rows(&self) -> &[CompletionRow] {
         &self.rows
     }
 
-    /// The unsteered model's loss on each row's text, the one to compare rows with.
+    /// The clean model's loss on each row's text, comparable across rows.
+    ///
+    /// # Errors
+    /// As for [`HookedTransformer::loss`].
     pub fn clean_losses(&self, run: &RunContext) -> Result<&[f32]> {
         if let Some(losses) = self.clean_losses.get() {
             return Ok(losses);
@@ -74,31 +78,36 @@ impl Completions {
         Ok(self.clean_losses.get_or_init(|| losses))
     }
 
-    /// Some of the rows, e.g. only the steered ones.
+    /// The rows for which a condition holds, such as the steered ones.
     pub fn filter(&self, keep: impl Fn(&CompletionRow) -> bool) -> Vec<&CompletionRow> {
         self.rows.iter().filter(|row| keep(row)).collect()
     }
 }
 
-/// A prompt and its steered and unsteered completions.
+/// A prompt to complete with and without additions.
 pub struct Comparison<'a> {
-    /// What all completions follow.
+    /// The prompt.
     pub prompt: &'a str,
-    /// Rows on each side.
+    /// The number of rows on each side.
     pub num_comparisons: usize,
-    /// None: only the unsteered side. An empty list still makes two sides.
+    /// The additions; `None` for only the unsteered side. An empty list still makes two sides.
     pub additions: Option<&'a [ActivationAddition]>,
 }
 
 impl Comparison<'_> {
+    /// The range of [`Self::num_comparisons`].
     pub const NUM_COMPARISONS: Rule<usize> = Rule {
         text: "1 to 10000",
         holds: |n| (1..=10_000).contains(n),
     };
 }
 
-/// Completes every prompt once, all under the same additions. Without additions these are the
+/// Completes every prompt once, all under the same additions. Without additions, these are the
 /// model's own completions.
+///
+/// # Errors
+/// If there are no prompts, if a vector is longer than a prompt, or as for
+/// [`HookedTransformer::generate`].
 pub fn gen_using_activation_additions(
     run: &RunContext,
     model: &HookedTransformer,
@@ -115,8 +124,46 @@ pub fn gen_using_activation_additions(
     generate(run, model, &[side], options, on_token)
 }
 
-/// Completes one prompt several times, unsteered first, then steered. Row i of both sides draws
-/// the same numbers, and all rows of both sides decode in one batch.
+/// Completes a prompt several times, first unsteered, then steered. Row i of both sides draws the
+/// same numbers, and all rows decode in one batch.
+///
+/// # Errors
+/// If `num_comparisons` is 0, if a vector is longer than the prompt, or as for
+/// [`HookedTransformer::generate`].
+///
+/// ```
+/// use avec::prelude::*;
+/// use avec::store::{self, StoreOptions};
+///
+/// let run = RunContext::default();
+/// let files = store::find("demo", &StoreOptions::default())?;
+/// let model = HookedTransformer::load(&run, &files, &LoadOptions::default())?;
+/// let love_minus_hate = x_vector(
+///     &XVector {
+///         prompt1: "Love".into(),
+///         prompt2: "Hate".into(),
+///         coeff: 3.0,
+///         act_name: HookName::resid_pre(1),
+///         pad_method: Some(PadMethod::TokensRight),
+///         custom_pad_id: None,
+///     },
+///     Some(&model),
+/// )?;
+/// let comparison = Comparison {
+///     prompt: "I hate you because",
+///     num_comparisons: 2,
+///     additions: Some(&love_minus_hate),
+/// };
+/// let options = CompletionOptions {
+///     generate: GenerateOptions { max_new_tokens: 5, losses: true, ..GenerateOptions::default() },
+///     ..CompletionOptions::default()
+/// };
+/// let completions = n_comparisons(&run, &model, &comparison, &options, &mut |_, _, _| {})?;
+/// let steered = completions.filter(|row| row.is_modified);
+/// assert_eq!((completions.rows().len(), steered.len()), (4, 2));
+/// assert_eq!(completions.clean_losses(&run)?.len(), 4);
+/// # Ok::<(), avec::error::Error>(())
+/// ```
 pub fn n_comparisons(
     run: &RunContext,
     model: &HookedTransformer,
@@ -127,16 +174,20 @@ pub fn n_comparisons(
     n_comparisons_knowing(run, model, comparison, options, Known::default(), on_token)
 }
 
-/// The first rows of each side, from an earlier run of the same comparison with the same options.
+/// Rows known from an earlier run of the same comparison with the same options: the first of each
+/// side.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Known<'a> {
-    /// The first rows without steering.
+    /// The first unsteered rows.
     pub unsteered: &'a [CompletionRow],
-    /// The first rows with it.
+    /// The first steered rows.
     pub steered: &'a [CompletionRow],
 }
 
-/// [`n_comparisons`] that generates only the rows that are not known.
+/// Like [`n_comparisons`], but generates only the rows that are not known.
+///
+/// # Errors
+/// As for [`n_comparisons`].
 pub fn n_comparisons_knowing(
     run: &RunContext,
     model: &HookedTransformer,
@@ -160,7 +211,7 @@ pub fn n_comparisons_knowing(
             known: known.steered,
         });
     }
-    // The second side is the modified one, also when its list of additions is empty.
+    // The second side counts as modified even if its list of additions is empty.
     let mut completions = generate(run, model, &runs, options, on_token)?;
     if comparison.additions.is_some_and(<[_]>::is_empty) {
         for row in &mut Arc::make_mut(&mut completions.rows)[n..] {
@@ -170,17 +221,17 @@ pub fn n_comparisons_knowing(
     Ok(completions)
 }
 
-/// Prompts that are completed under the same additions and share a random stream.
+/// Prompts completed under the same additions, which share a random stream.
 struct Run<'a> {
     prompts: &'a [String],
     additions: &'a [ActivationAddition],
-    /// The first rows, where they need not be generated.
+    /// The first rows, if they are known already.
     known: &'a [CompletionRow],
 }
 
 impl Run<'_> {
-    /// How many of the rows are taken as they are known. The rows of a torch stream hang together:
-    /// all of them or none.
+    /// The number of known rows to use. The rows of a torch stream depend on each other: use all or
+    /// none.
     fn taken(&self, rng: Rng) -> usize {
         let known = self.known.len().min(self.prompts.len());
         match rng {
@@ -205,7 +256,7 @@ fn generate(
         }
         let steering = Steering::new(run, model, side.additions, options.injection)?;
         let mut index = side.taken(options.generate.rng);
-        // The same prompt again is another row of its arm, and runs only once.
+        // A repeated prompt is another row of its arm and runs only once.
         for same in side.prompts[index..].chunk_by(|a, b| a == b) {
             let tokens = model.to_tokens(&same[0]);
             let tokens = tokens.map_err(|error| error.about_one(Subject::Prompt, index))?;
@@ -248,7 +299,7 @@ fn generate(
     })
 }
 
-/// `steering` is given where losses are wanted.
+/// The row of a generated text; `steering` is there if losses are wanted.
 fn completion_row(
     run: &RunContext,
     model: &HookedTransformer,
@@ -269,8 +320,8 @@ fn completion_row(
     let losses = &row.losses[..row.losses.len().min(arm.prompt.len() - 1 + new.len())];
     let tokens = [arm.prompt.as_slice(), &new].concat();
     let is_modified = !side.additions.is_empty();
-    // At the front the steps' losses are those of the whole text. Elsewhere the place of the
-    // additions moves as the text grows, and only another pass tells.
+    // At the front, the losses of the steps are those of the whole text. Elsewhere the span of the
+    // additions moves as the text grows, so the loss takes another pass.
     let loss = match steering {
         Some(steering) if is_modified && !steering.stays_in_place() => {
             model.loss(run, &tokens, steering.hooks(&tokens)?)?

@@ -22,6 +22,9 @@ words! {
 }
 
 /// Logits `[1, pos, d_vocab]` of a text under additions. `tokens` start with BOS.
+///
+/// # Errors
+/// If a vector is longer than the text, or as for [`HookedTransformer::logits`].
 pub fn forward_with_activation_additions(
     run: &RunContext,
     model: &HookedTransformer,

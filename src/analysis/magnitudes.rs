@@ -1,4 +1,4 @@
-//! How large steering vectors are, position by position, by themselves and beside a prompt.
+//! Magnitudes of steering vectors, position by position, alone and relative to a prompt.
 
 use candle_core::{DType, Tensor};
 
@@ -7,8 +7,11 @@ use crate::model::{HookName, HookedTransformer};
 use crate::run::RunContext;
 use crate::steering::{ActivationAddition, SteeringVector};
 
-/// The L2 norm of the additions' sum at each position. Shorter vectors count as zero after their
-/// end. All additions must be at one hook point.
+/// The L2 norm of the sum of additions at each position. Shorter vectors count as zero after their
+/// end.
+///
+/// # Errors
+/// If there are no additions, or if they are at different hook points.
 pub fn steering_vec_magnitudes(
     run: &RunContext,
     additions: &[ActivationAddition],
@@ -34,6 +37,9 @@ pub fn steering_vec_magnitudes(
 }
 
 /// The L2 norm of a prompt's own activations at each position, BOS included.
+///
+/// # Errors
+/// If the model lacks the hook point, or its activation is not `[batch, pos, d_model]`.
 pub fn prompt_magnitudes(
     run: &RunContext,
     prompt: &str,
@@ -51,7 +57,11 @@ pub fn prompt_magnitudes(
     norms(&activations[&act_name])
 }
 
-/// The additions' magnitudes divided by the prompt's at the same hook point, as far as both reach.
+/// The magnitudes of additions divided by the prompt's at the same hook point, up to the end of the
+/// shorter.
+///
+/// # Errors
+/// As for [`steering_vec_magnitudes`] and [`prompt_magnitudes`].
 pub fn steering_magnitudes_relative_to_prompt(
     run: &RunContext,
     prompt: &str,
@@ -67,7 +77,7 @@ pub fn steering_magnitudes_relative_to_prompt(
         .collect())
 }
 
-/// `[1, pos, d_model]` -> the norm of each position
+/// The norm of each position: `[1, pos, d_model]` -> `[pos]`
 fn norms(x: &Tensor) -> Result<Vec<f32>> {
     let rows: Vec<Vec<f32>> = x.to_dtype(DType::F32)?.squeeze(0)?.to_vec2()?;
     let norm = |row: &Vec<f32>| {

@@ -1,5 +1,4 @@
-//! What experiments ask of a model: completions side by side, losses, magnitudes. Returns data;
-//! drawing it is the report's part.
+//! Analysis: side-by-side completions, losses and magnitudes. It returns data; `report` draws it.
 
 mod attribution;
 mod completions;

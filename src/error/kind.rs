@@ -1,4 +1,4 @@
-//! The ways in which avec can fail, their messages, and what to do where the kind alone shows it.
+//! The kinds of failure, their messages, and the hints that follow from the kind alone.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -6,178 +6,264 @@ use std::path::PathBuf;
 use super::wording::{bytes, count, quoted};
 use crate::suggest::nearest;
 
-/// Every way in which avec can fail, with the data that its message is made of.
+/// Every way avec can fail, with the data for its message.
 #[derive(Debug, Clone)]
 pub enum ErrorKind {
     // --- names and values ---
-    /// A name that is not among the known ones; `what` is the noun, e.g. "model" or "hook point".
+    /// An unknown name.
     UnknownName {
+        /// The noun: "model", "hook point".
         what: &'static str,
+        /// The name as it was written.
         name: String,
+        /// The names that exist.
         known: Vec<String>,
     },
-    /// No hook point has this name, in full or for short.
+    /// An unknown name of a hook point, in full or as shorthand.
     UnknownHookPoint {
+        /// The name as it was written.
         name: String,
+        /// The hook points that exist.
         known: Vec<String>,
     },
-    /// A value outside of what is allowed; `rule` reads "must be …".
+    /// A value outside its allowed range.
     InvalidValue {
+        /// The option or argument.
         name: String,
+        /// Its value, as text.
         value: String,
+        /// What the value must be: "must be 1 or more".
         rule: String,
     },
     /// A value of the wrong type.
     WrongType {
+        /// The option or argument.
         name: String,
+        /// The type it must have, with its article.
         expected: String,
+        /// The type it has, with its article.
         found: String,
     },
-    /// Two tensors, or a tensor and an index, that do not fit each other.
+    /// Two tensors, or a tensor and an index, that don't fit together.
     Shape {
+        /// The whole message.
         message: String,
     },
 
     // --- prompts and additions ---
+    /// A layer that the model doesn't have.
     LayerOutOfRange {
+        /// The layer, counted from 0.
         layer: usize,
+        /// The model's number of layers.
         n_layers: usize,
     },
-    /// A hook point that models of a family don't have.
+    /// A hook point that models of this family don't have.
     NoSuchHook {
+        /// The hook point's full name.
         name: String,
+        /// The family's name: "GPT-NeoX".
         family: &'static str,
     },
     /// An addition needs exactly one of prompt and tokens.
     PromptXorTokens {
+        /// Whether both are there, or neither.
         both: bool,
     },
-    /// Additions of which something was to be computed, and there are none.
+    /// An empty list of additions where something must be computed from them.
     NoAdditions,
-    /// An x-vector can't be padded without the model's tokenizer.
+    /// Padding an x-vector without a model and its tokenizer.
     PaddingNeedsModel,
+    /// A vector that covers more positions than the prompt has.
     VectorLongerThanPrompt {
+        /// Where it was to be added.
         act_name: String,
+        /// The text of each of its tokens.
         vector: Vec<String>,
+        /// The text of each of the prompt's tokens.
         prompt: Vec<String>,
     },
+    /// A token id outside the vocabulary.
     TokenOutOfRange {
+        /// The id.
         id: i64,
+        /// The size of the vocabulary.
         d_vocab: usize,
     },
+    /// A text that is not exactly one token.
     NotOneToken {
+        /// The text.
         text: String,
+        /// The text of each of its tokens.
         tokens: Vec<String>,
     },
+    /// A prompt longer than the model's context.
     PromptTooLong {
+        /// The prompt's tokens.
         tokens: usize,
+        /// The most that the context holds.
         n_ctx: usize,
     },
+    /// A prompt that fits but leaves too little room for the new tokens.
     ContextExceeded {
+        /// The prompt's tokens.
         prompt: usize,
+        /// The number of tokens to generate.
         new: usize,
+        /// The most that the context holds.
         n_ctx: usize,
     },
+    /// A call without prompts.
     EmptyPromptBatch,
-    /// A cache has no activation of this name. `on_request`: it is only kept when it is named.
+    /// An activation that a cache doesn't hold.
     NotInCache {
+        /// The hook point's full name.
         name: String,
+        /// The hook points that the cache holds.
         held: Vec<String>,
+        /// Whether it is computed only when named.
         on_request: bool,
     },
     /// Logits that no token can be drawn from.
     NotFinite,
-    /// A size that can't fit, refused before anything is allocated. Sizes in bytes.
+    /// Something that can't fit into memory, refused before anything is allocated.
     TooLarge {
+        /// What needs the memory.
         what: String,
+        /// Bytes needed.
         needed: u64,
+        /// Bytes that may be used.
         available: u64,
     },
 
     // --- model files ---
+    /// A model name that leads nowhere.
     ModelNotFound {
+        /// The name.
         id: String,
+        /// The short names that exist.
         known: Vec<String>,
     },
-    /// A file that should be part of a model and is not there.
+    /// A file missing from a model.
     MissingFile {
+        /// The folder or repository.
         place: String,
+        /// The file's name.
         file: String,
     },
-    /// The hub says that this model needs a token, or that the token has no access.
+    /// The hub wants a token for this model, or the token has no access to it.
     NoAccess {
+        /// The model's name.
         id: String,
+        /// Whether a token was sent.
         has_token: bool,
     },
+    /// A model that would have to be downloaded in a run without network.
     Offline {
+        /// The model's name.
         id: String,
     },
+    /// A download that failed.
     Download {
+        /// The file or model.
         what: String,
+        /// Why.
         reason: String,
     },
-    /// A file that is there but can't be understood; `what` is its role, e.g. "weights".
+    /// A file that exists but can't be understood.
     BadFile {
+        /// The file's role: "weights".
         what: &'static str,
+        /// Where it is.
         path: String,
+        /// What is wrong with it.
         reason: String,
     },
+    /// A checkpoint of a family that avec doesn't know.
     UnsupportedArchitecture {
+        /// Its `model_type`.
         found: String,
         /// The families that avec knows.
         known: Vec<String>,
+        /// The configuration file.
         path: String,
     },
+    /// Weights without a tensor that the family needs.
     MissingTensor {
+        /// The tensor's name.
         name: String,
+        /// The weights file.
         path: String,
     },
+    /// A tensor whose shape isn't the one the configuration implies.
     TensorShape {
+        /// The tensor's name.
         name: String,
+        /// The shape in the file.
         found: Vec<usize>,
+        /// The shape that the configuration implies.
         expected: Vec<usize>,
+        /// The weights file.
         path: String,
     },
-    /// The weights have another number of layers than the configuration says.
+    /// The weights have a different number of layers than the configuration.
     LayersDiffer {
+        /// The number in the configuration.
         n_layer: usize,
+        /// The configuration file.
         config: String,
+        /// The number in the weights.
         found: usize,
+        /// The weights file.
         weights: String,
     },
+    /// A device that can't be used.
     Device {
+        /// The device's name.
         name: String,
+        /// Why.
         reason: String,
     },
     /// A device that only a build with this feature has.
     DeviceNotBuilt {
+        /// The device's name.
         name: String,
+        /// The cargo feature to build with.
         feature: &'static str,
     },
     /// A number type that the CPU doesn't compute in.
     DTypeOnCpu {
+        /// The number type's name.
         dtype: &'static str,
     },
 
     // --- the run ---
+    /// The operating system refused a file.
     Io {
+        /// The verb: "read".
         action: &'static str,
+        /// The file.
         path: PathBuf,
+        /// The system's reason.
         reason: String,
     },
-    /// Something the run may not do; `how` says what would permit it.
+    /// Something that the run's permissions rule out.
     NotPermitted {
+        /// The verb and its object: "write out.txt".
         action: String,
+        /// What would permit it.
         how: String,
     },
-    /// Stopped by the user. Never caught by a script.
+    /// The user stopped the run. Scripts can't catch this.
     Cancelled,
-    /// The tensor library refused; a bug of avec if a user ever sees it.
+    /// candle reported an error. If a user ever sees it, avec has a bug.
     Tensor {
+        /// candle's message.
         message: String,
     },
-    /// A message made elsewhere, already whole.
+    /// A message composed elsewhere.
     Other {
+        /// The whole message.
         message: String,
     },
 }
@@ -328,7 +414,7 @@ impl fmt::Display for ErrorKind {
 }
 
 impl ErrorKind {
-    /// What can be done about it, as far as the kind alone shows.
+    /// Hints that follow from the kind alone.
     pub(super) fn hints(&self) -> Vec<String> {
         match self {
             Self::UnknownName { name, known, .. } | Self::UnknownHookPoint { name, known } => match nearest(name, known) {

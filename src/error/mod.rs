@@ -1,9 +1,9 @@
-//! The one error type of avec, and the prose of all errors.
+//! avec's one error type, and the wording of its messages.
 //!
-//! Low code returns a kind with its data and no place. Callers add what they know with
+//! Low-level code returns a kind with its data and no location. Callers add what they know with
 //! [`Error::context`], say what to do with [`Error::hint`], and name the argument that the error is
-//! about with [`Error::about`]. The script layer adds file, line and caret, and the hints that speak
-//! of scripts. Nothing here prints.
+//! about with [`Error::about`]. The script layer adds file, line and caret, and hints that mention
+//! scripts. Nothing here prints.
 
 mod kind;
 mod wording;
@@ -14,9 +14,18 @@ use std::path::PathBuf;
 pub use kind::ErrorKind;
 pub use wording::{bytes, count, json_kind, not_json};
 
+/// A result whose error is avec's own.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// What went wrong, the steps it went wrong in, and what the reader can do about it.
+/// What went wrong, during which steps, and what the reader can do about it.
+///
+/// ```
+/// use avec::error::{Error, ErrorKind};
+///
+/// let error = Error::new(ErrorKind::EmptyPromptBatch).context("generating").hint("add a prompt");
+/// assert_eq!(error.to_string(), "generating: the prompt batch is empty");
+/// assert_eq!(error.hints().last().unwrap(), "add a prompt");
+/// ```
 #[derive(Debug, Clone)]
 pub struct Error {
     kind: Box<ErrorKind>,
@@ -25,8 +34,8 @@ pub struct Error {
     subject: Option<(Subject, Option<usize>)>,
 }
 
-/// Which of a caller's arguments an error is about. The code that makes the error names it; the
-/// script layer knows which option of which function that is.
+/// The argument that an error is about. The code that makes the error names it; the script layer
+/// knows which option of which function that is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Subject {
     /// One of the activation additions.
@@ -50,6 +59,7 @@ pub enum Subject {
 }
 
 impl Error {
+    /// An error without context or hints.
     pub fn new(kind: ErrorKind) -> Self {
         Self {
             kind: Box::new(kind),
@@ -59,13 +69,14 @@ impl Error {
         }
     }
 
+    /// An error with a message of its own.
     pub fn other(message: impl Into<String>) -> Self {
         Self::new(ErrorKind::Other {
             message: message.into(),
         })
     }
 
-    /// The operating system refused a file; `action` reads "read" or the like.
+    /// A file that the operating system refused; `action` is a verb, such as "read".
     pub fn io(action: &'static str, path: impl Into<PathBuf>, error: &std::io::Error) -> Self {
         use std::io::ErrorKind as Io;
         let path = path.into();
@@ -86,6 +97,7 @@ impl Error {
         .hint(hint)
     }
 
+    /// A value out of range; `rule` reads "must be …".
     pub fn invalid(
         name: impl Into<String>,
         value: impl fmt::Display,
@@ -98,48 +110,50 @@ impl Error {
         })
     }
 
-    /// Adds a step that was being done: the outermost comes first.
+    /// Adds the step that failed. Outer steps are added later and come first in the message.
     #[must_use]
     pub fn context(mut self, step: impl Into<String>) -> Self {
         self.context.push(step.into());
         self
     }
 
-    /// Adds a line that says what to do.
+    /// Adds a hint: a line that says what to do.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hints.push(hint.into());
         self
     }
 
-    /// Says what the error is about.
+    /// Sets what the error is about.
     #[must_use]
     pub fn about(mut self, subject: Subject) -> Self {
         self.subject = Some((subject, None));
         self
     }
 
-    /// Says what the error is about: of several such the one with this index.
+    /// Sets what the error is about, with its index among several.
     #[must_use]
     pub fn about_one(mut self, subject: Subject, index: usize) -> Self {
         self.subject = Some((subject, Some(index)));
         self
     }
 
-    /// What the error is about, and which of several such; if the code that made it knows.
+    /// What the error is about, with its index among several, if the code that made it knows.
     pub fn subject(&self) -> Option<(Subject, Option<usize>)> {
         self.subject
     }
 
+    /// The kind of failure, with its data.
     pub fn kind(&self) -> &ErrorKind {
         &self.kind
     }
 
+    /// Whether the user stopped the run.
     pub fn is_cancelled(&self) -> bool {
         matches!(*self.kind, ErrorKind::Cancelled)
     }
 
-    /// The message with its steps, on one or more lines, without hints.
+    /// The message with its steps, on one or more lines, without the hints.
     pub fn message(&self) -> String {
         let mut text = String::new();
         for step in self.context.iter().rev() {
@@ -150,7 +164,7 @@ impl Error {
         text
     }
 
-    /// What to do, one line each: those of the kind first, then those that callers added.
+    /// The hints, one line each: the kind's own, then those that callers added.
     pub fn hints(&self) -> Vec<String> {
         let mut hints = self.kind.hints();
         hints.extend(self.hints.iter().cloned());
@@ -158,7 +172,7 @@ impl Error {
     }
 }
 
-/// The message alone; hints are separate lines, from [`Error::hints`].
+/// The message alone; for the hints see [`Error::hints`].
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.message())
@@ -188,7 +202,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn context_reads_from_the_outside_in() {
+    fn outer_context_comes_first() {
         let error = Error::new(ErrorKind::EmptyPromptBatch)
             .context("generating")
             .context("running the sweep");
@@ -199,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn refusals_of_the_system_say_what_to_do() {
+    fn refused_files_have_hints() {
         let refused = |kind: std::io::ErrorKind| {
             let error = Error::io("read", "a/b", &std::io::Error::from(kind));
             (error.message(), error.hints())

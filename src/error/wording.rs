@@ -5,7 +5,7 @@ pub fn count(n: usize, noun: &str) -> String {
     format!("{n} {noun}{}", if n == 1 { "" } else { "s" })
 }
 
-/// A size for people: "512 B", "1.5 MB", "6.2 GB" (powers of 1000).
+/// A size to read: "512 B", "1.5 MB", "6.2 GB" (powers of 1000).
 pub fn bytes(n: u64) -> String {
     const UNITS: [&str; 5] = ["B", "kB", "MB", "GB", "TB"];
     let mut value = n as f64;
@@ -21,7 +21,7 @@ pub fn bytes(n: u64) -> String {
     }
 }
 
-/// What is wrong with a text that should be JSON, in plain words.
+/// Why a text isn't valid JSON.
 pub fn not_json(error: &serde_json::Error) -> String {
     if error.is_eof() {
         return "it isn't whole: the JSON ends in the middle of something".into();
@@ -33,7 +33,7 @@ pub fn not_json(error: &serde_json::Error) -> String {
     )
 }
 
-/// What a piece of JSON is, in plain words.
+/// The kind of a JSON value, with its article.
 pub fn json_kind(value: &serde_json::Value) -> &'static str {
     match value {
         serde_json::Value::Null => "null",
@@ -55,7 +55,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn sizes_read_well() {
+    fn sizes_have_units() {
         assert_eq!(bytes(512), "512 B");
         assert_eq!(bytes(1_500_000), "1.5 MB");
         assert_eq!(bytes(999_960_000), "1.0 GB");

@@ -1,22 +1,23 @@
-//! The operations that nearly all time goes into, behind one trait: a model is the same code over
-//! whatever computes them.
+//! The backend trait: the operations that take nearly all of the time. Models are the same code
+//! over any backend.
 
 use candle_core::{DType, Device, Tensor};
 
 use super::matrix::WeightMatrix;
 use crate::error::Result;
 
-/// What computes a model, chosen once when it is loaded.
+/// Computes a model; chosen once, when the model is loaded.
 ///
-/// Every operation takes and gives ordinary candle tensors on [`Backend::device`], so that hooks see
-/// the same whatever runs below them.
+/// Every operation takes and returns ordinary candle tensors on [`Backend::device`], so hooks see
+/// the same tensors on every backend.
 pub(crate) trait Backend: Send + Sync {
+    /// Where tensors live.
     fn device(&self) -> &Device;
 
     /// The number type of activations.
     fn activation_dtype(&self) -> DType;
 
-    /// Brings a weight into the form that this backend multiplies with; bias `[out]`.
+    /// Converts a weight into the form that this backend multiplies with; bias `[out]`.
     fn linear(&self, weights: &WeightMatrix, bias: Option<Vec<f32>>) -> Result<Box<dyn Linear>>;
 
     /// Causal attention: q `[batch, query, head, d_head]`, k and v
@@ -30,10 +31,10 @@ pub(crate) trait Backend: Send + Sync {
         shape: AttentionShape,
     ) -> Result<Tensor>;
 
-    /// A norm without gain and bias over the last axis.
+    /// A norm over the last axis, without gain and bias.
     fn norm(&self, x: &Tensor, norm: Norm) -> Result<Tensor>;
 
-    /// An MLP's activation function.
+    /// The activation function of an MLP.
     fn activation(&self, x: &Tensor, activation: Activation) -> Result<Tensor>;
 }
 
@@ -43,13 +44,14 @@ pub(crate) trait Linear: Send + Sync {
     fn forward(&self, x: &Tensor, after: After) -> Result<Tensor>;
 }
 
-/// What follows a product, in this order, while its result is still in cache.
+/// What follows a product, in this order, while the result is still in cache.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct After<'a> {
-    /// Add the map's bias.
+    /// Whether to add the map's bias.
     pub(crate) bias: bool,
-    /// Add this, `[.., out]`.
+    /// A tensor to add, `[.., out]`.
     pub(crate) residual: Option<&'a Tensor>,
+    /// The function to apply.
     pub(crate) activation: Option<Activation>,
 }
 
@@ -85,40 +87,40 @@ impl<'a> After<'a> {
     }
 }
 
-/// Which columns an attention sees, and how it weighs them.
+/// Which columns attention sees, and how scores are scaled.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct AttentionShape<'a> {
-    /// The first column of each row that holds a key; columns before it are padding.
+    /// The first column of each row that holds a key; the columns before it are padding.
     pub(crate) starts: &'a [usize], // [batch]
-    /// What the products of queries and keys are multiplied by.
+    /// The factor for the products of queries and keys.
     pub(crate) scale: f32,
 }
 
-/// The function between an MLP's linear maps.
+/// The function between the linear maps of an MLP.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Activation {
-    /// The tanh form of gelu, `gelu_new` in Hugging Face's names.
+    /// The tanh approximation of gelu, Hugging Face's `gelu_new`.
     GeluNew,
-    /// gelu by the error function.
+    /// gelu with the error function.
     Gelu,
     /// `x * sigmoid(x)`
     Silu,
 }
 
-/// How a norm measures a vector.
+/// What a norm divides a vector by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NormKind {
-    /// By the standard deviation, after taking away the mean.
+    /// The standard deviation, after subtracting the mean.
     LayerNorm,
-    /// By the root of the mean square.
+    /// The root of the mean square.
     RmsNorm,
 }
 
-/// A norm without its gain and bias.
+/// A norm without gain and bias.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Norm {
-    /// How a vector is measured.
+    /// What a vector is divided by.
     pub kind: NormKind,
-    /// Added to the variance or the mean square.
+    /// Added to the variance or the mean square before its root is taken.
     pub eps: f64,
 }

@@ -1,5 +1,5 @@
-//! The kernels in plain candle operations: what runs on CUDA and Metal. Tests force it on the CPU too,
-//! and compare it with the fast kernels there.
+//! The backend in plain candle operations, which runs on CUDA and Metal. Tests force it on the CPU
+//! too and compare it with the fast kernels.
 
 use candle_core::{D, DType, Device, Tensor};
 
@@ -8,8 +8,8 @@ use super::matrix::WeightMatrix;
 use super::{Activation, NormKind};
 use crate::error::Result;
 
-/// Weights and activations are ordinary tensors of one number type; on the CPU activations are f32,
-/// since candle has no fast half-precision arithmetic there.
+/// Weights and activations are tensors of one number type. On the CPU activations are f32, since
+/// candle has no fast half-precision arithmetic there.
 pub(crate) struct CandleBackend {
     device: Device,
     weight_dtype: DType,
@@ -50,7 +50,7 @@ impl Backend for CandleBackend {
         Ok(Box::new(DenseLinear {
             weight: tensor(values, &[inputs, outputs])?,
             bias: match bias {
-                // A bias is small: it keeps its precision.
+                // A bias is small, so it keeps its precision.
                 Some(bias) => Some(
                     Tensor::from_vec(bias, outputs, &self.device)?
                         .to_dtype(self.activation_dtype)?,
@@ -120,8 +120,8 @@ impl Linear for DenseLinear {
     }
 }
 
-/// What a norm divides, and what it divides by, as tensors: x `[.., width]` -> x, centred for a
-/// LayerNorm, and the scale `[.., 1]`.
+/// The dividend and divisor of a norm, as tensors: x `[.., width]` -> x, centred for a LayerNorm,
+/// and the scale `[.., 1]`.
 pub(crate) fn norm_parts(x: &Tensor, norm: Norm) -> Result<(Tensor, Tensor)> {
     let centered = match norm.kind {
         NormKind::LayerNorm => x.broadcast_sub(&x.mean_keepdim(D::Minus1)?)?,
@@ -131,7 +131,8 @@ pub(crate) fn norm_parts(x: &Tensor, norm: Norm) -> Result<(Tensor, Tensor)> {
     Ok((centered, scale))
 }
 
-/// Keys or values `[batch, kv_head, column, d_head]`, one for each of `heads` query heads.
+/// Repeats keys or values `[batch, kv_head, column, d_head]` so that each of the `heads` query
+/// heads has its own.
 pub(crate) fn heads_of(kv: &Tensor, heads: usize) -> Result<Tensor> {
     let (batch, kv_heads, columns, d_head) = kv.dims4()?;
     if heads == kv_heads {
@@ -144,8 +145,8 @@ pub(crate) fn heads_of(kv: &Tensor, heads: usize) -> Result<Tensor> {
         .reshape((batch, heads, columns, d_head))?)
 }
 
-/// Scores of columns that a query must not see become -inf: those after its own, and the padding
-/// before a row's first. scores `[batch, head, query, column]`.
+/// Sets the scores of columns that a query must not see to -inf: the columns after its own, and the
+/// padding before a row's first. scores `[batch, head, query, column]`.
 pub(crate) fn hide_columns(scores: &Tensor, starts: &[usize]) -> Result<Tensor> {
     let (batch, _, queries, columns) = scores.dims4()?;
     if queries == 1 && starts.iter().all(|start| *start == 0) {

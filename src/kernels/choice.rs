@@ -1,4 +1,4 @@
-//! Which backend a model gets, decided once when it is loaded.
+//! The choice of a model's backend, made once when it is loaded.
 
 use std::sync::Arc;
 
@@ -10,17 +10,17 @@ use super::cpu::CpuBackend;
 use super::device::DeviceChoice;
 use crate::error::{Error, ErrorKind, Result, Subject};
 
-/// Which implementation of the kernels to use.
+/// The implementation of the kernels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum KernelChoice {
     /// The fastest for the device.
     #[default]
     Fast,
-    /// Ordinary candle operations, as on CUDA and Metal, also on the CPU: to compare with.
+    /// Plain candle operations, as on CUDA and Metal; on the CPU for comparison.
     Candle,
 }
 
-/// Opens a device and chooses what computes on it. `dtype` is what weights are kept in.
+/// Opens a device and chooses its backend. `dtype` is the number type of the weights.
 ///
 /// # Errors
 /// If the device isn't there, or can't compute with `dtype`.

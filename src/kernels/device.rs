@@ -1,4 +1,4 @@
-//! Where a model computes, and in which number type.
+//! The devices a model can compute on, and the number types of weights.
 
 use candle_core::{DType, Device};
 
@@ -6,7 +6,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::words::words;
 
 words! {
-    /// A device as it is asked for; opening it may fail.
+    /// The device to compute on. Opening it may fail.
     pub enum DeviceChoice: "device", default Cpu {
         /// The processor.
         Cpu = "cpu",
@@ -42,6 +42,10 @@ impl From<NumberType> for DType {
 }
 
 impl DeviceChoice {
+    /// Opens the device.
+    ///
+    /// # Errors
+    /// If this build or machine doesn't have it.
     pub fn open(self) -> Result<Device> {
         match self {
             Self::Cpu => Ok(Device::Cpu),
@@ -81,7 +85,7 @@ impl DeviceChoice {
     }
 }
 
-/// A device's name as scripts write it.
+/// A device's name, as scripts write it.
 pub fn device_name(device: &Device) -> String {
     match device.location() {
         candle_core::DeviceLocation::Cpu => "cpu".into(),

@@ -1,4 +1,4 @@
-//! What benchmarks reach of the kernels: a packed linear map by itself.
+//! What benchmarks use of the kernels: a packed linear map on its own.
 
 use candle_core::{DType, Tensor};
 

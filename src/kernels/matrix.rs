@@ -1,4 +1,4 @@
-//! A linear map's weight on its way from the checkpoint to a backend's form.
+//! A linear map's weight between the checkpoint and a backend.
 
 use std::ops::Range;
 
@@ -6,38 +6,38 @@ use rayon::prelude::*;
 
 use crate::weights::TensorView;
 
-/// How a stored weight's axes lie.
+/// The order of a stored weight's axes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Order {
-    /// Row-major `[in, out]`, as GPT-2's Conv1D layers are stored.
+    /// Row-major `[in, out]`, like GPT-2's Conv1D layers.
     InOut,
-    /// Row-major `[out, in]`, as torch's Linear layers and embeddings are stored.
+    /// Row-major `[out, in]`, like torch's Linear layers and embeddings.
     OutIn,
 }
 
-/// The matrix W `[in, out]` of a map: values of a checkpoint where they lie, and what processing
-/// makes of them, `value * scale[in] - shift[in]`. That is worked out as values are read, so that no
-/// copy of them is needed.
+/// The matrix W `[in, out]` of a map: a view of the checkpoint's values, and the factors of the
+/// processing, `value * scale[in] - shift[in]`. They are applied as values are read, so no copy is
+/// needed.
 ///
-/// The outputs may come from several tensors, or from parts of one, in any order: queries, keys and
-/// values are one map whatever a family's files look like.
+/// The outputs may come from several tensors or from parts of one, in any order: queries, keys and
+/// values are one map, however a family stores them.
 pub(crate) struct WeightMatrix<'a> {
     runs: Vec<Run<'a>>,
     inputs: usize,
     outputs: usize,
-    /// What the values of an input are multiplied by.
+    /// The factor for an input's values.
     pub(crate) scale: Vec<f32>, // [in]
-    /// What is then taken from them.
+    /// What is then subtracted.
     pub(crate) shift: Vec<f32>, // [in]
 }
 
-/// Outputs that follow each other both in the matrix and in a stored tensor.
+/// Outputs that are consecutive both in the matrix and in a stored tensor.
 struct Run<'a> {
     tensor: TensorView<'a>,
     order: Order,
-    /// The first of them in the matrix.
+    /// The first of these outputs in the matrix.
     first: usize,
-    /// Where they are in the tensor.
+    /// Their range in the tensor.
     stored: Range<usize>,
 }
 
@@ -48,7 +48,7 @@ impl<'a> WeightMatrix<'a> {
         Self::of_parts([(tensor, order, vec![0..outputs])])
     }
 
-    /// The given outputs of each tensor, one after the other. All tensors have the same inputs.
+    /// The given outputs of each tensor, concatenated. All tensors have the same inputs.
     pub(crate) fn of_parts(
         parts: impl IntoIterator<Item = (TensorView<'a>, Order, Vec<Range<usize>>)>,
     ) -> Self {
@@ -59,7 +59,7 @@ impl<'a> WeightMatrix<'a> {
             for stored in ranges {
                 let len = stored.len();
                 match runs.last_mut() {
-                    // The next piece of the same stored weight.
+                    // The next part of the same stored weight.
                     Some(last)
                         if last.tensor.bytes.as_ptr() == tensor.bytes.as_ptr()
                             && last.stored.end == stored.start =>
@@ -85,12 +85,12 @@ impl<'a> WeightMatrix<'a> {
         }
     }
 
-    /// Inputs and outputs.
+    /// The numbers of inputs and outputs.
     pub(crate) fn sizes(&self) -> (usize, usize) {
         (self.inputs, self.outputs)
     }
 
-    /// The values of one input for some outputs, from `first` on.
+    /// Reads one input's values for some outputs, starting at `first`.
     pub(crate) fn read(&self, input: usize, first: usize, to: &mut [f32]) {
         let mut left = to;
         let mut output = first;
@@ -159,7 +159,7 @@ impl<'a> WeightMatrix<'a> {
         sums.into_iter().map(|sum| sum as f32).collect()
     }
 
-    /// The mean over the outputs of each input's values, `[in]`.
+    /// Each input's mean over the outputs, `[in]`.
     pub(crate) fn means(&self) -> Vec<f32> {
         let mut sums = vec![0.0f64; self.inputs];
         for run in &self.runs {
@@ -172,7 +172,8 @@ impl<'a> WeightMatrix<'a> {
                     }
                 }
                 Order::OutIn => {
-                    // Parts of a fixed size, added up in order: sums must not depend on the threads.
+                    // Partial sums of a fixed size, added in order: sums must not depend on the
+                    // threads.
                     let firsts: Vec<usize> = run.stored.clone().step_by(OUTPUTS_PER_TASK).collect();
                     let parts: Vec<Vec<f64>> = firsts
                         .into_par_iter()
@@ -201,7 +202,7 @@ impl<'a> WeightMatrix<'a> {
         sums.into_iter().map(|sum| (sum / outputs) as f32).collect()
     }
 
-    /// All inputs' values for one stored output of a run in the order [`Order::OutIn`].
+    /// Reads all inputs' values for one stored output of a run in the order [`Order::OutIn`].
     fn read_output(&self, run: &Run, stored: usize, to: &mut [f32]) {
         run.tensor.read(stored * self.inputs, to);
         for ((value, scale), shift) in to.iter_mut().zip(&self.scale).zip(&self.shift) {
@@ -210,7 +211,7 @@ impl<'a> WeightMatrix<'a> {
     }
 }
 
-/// Outputs that one task reads, and the size of the parts of a sum.
+/// Outputs per task, and the size of the partial sums.
 const OUTPUTS_PER_TASK: usize = 1024;
 
 fn stored_outputs(tensor: &TensorView, order: Order) -> usize {
@@ -224,9 +225,9 @@ fn stored_outputs(tensor: &TensorView, order: Order) -> usize {
 mod tests {
     use super::*;
 
-    /// `[in, out]` = 2 x 4, stored either way, with its outputs in another order.
+    /// `[in, out]` = 2 x 4, stored either way, with reordered outputs.
     #[test]
-    fn outputs_come_from_wherever_they_are_stored() {
+    fn outputs_may_be_stored_in_any_order() {
         let in_out = [0.0, 1.0, 2.0, 3.0, 10.0, 11.0, 12.0, 13.0];
         let out_in = [0.0, 10.0, 1.0, 11.0, 2.0, 12.0, 3.0, 13.0];
         let views = [

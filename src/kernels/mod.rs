@@ -1,5 +1,5 @@
-//! What computes: the operations of a pass behind the [`Backend`] trait, as fast CPU kernels over
-//! packed weights and as plain candle operations. Nothing here knows of layers, hooks or files.
+//! The operations of a pass, behind the [`Backend`] trait: fast CPU kernels over packed weights,
+//! and plain candle operations. Nothing here knows about layers, hooks or files.
 
 mod backend;
 mod candle;

@@ -1,4 +1,4 @@
-//! The numbers of tensors on the CPU, as slices.
+//! The values of CPU tensors, as slices.
 
 use candle_core::{CpuStorage, CustomOp1, Device, Layout, Shape, Storage, Tensor};
 use rayon::prelude::*;
@@ -14,7 +14,8 @@ pub(crate) fn contiguous<'a>(
     }
 }
 
-/// Calls with the values of an f32 tensor, copied only if they have gaps or are on another device.
+/// Calls a function with the values of an f32 tensor, which are copied only if they have gaps or
+/// are on another device.
 pub(crate) fn with_values<R>(
     tensor: &Tensor,
     f: impl FnOnce(&[f32]) -> R,
@@ -27,7 +28,7 @@ pub(crate) fn with_values<R>(
     }
 }
 
-/// A copy of an f32 tensor on the CPU, changed in place by a function of `part` values at a time.
+/// A copy of an f32 tensor on the CPU, modified in place by a function of `part` values at a time.
 pub(crate) fn map_parts(
     tensor: &Tensor,
     name: &'static str,
@@ -45,7 +46,7 @@ struct MapParts<F> {
     f: F,
 }
 
-/// Fewer values are done before another thread would have begun.
+/// Fewer values than this are not worth another thread.
 const VALUES_PER_TASK: usize = 1 << 13;
 
 impl<F: Fn(&mut [f32]) + Sync> CustomOp1 for MapParts<F> {

@@ -1,4 +1,4 @@
-//! The activations that a pass left behind, by hook name.
+//! The activations of a pass, by hook name.
 
 use std::collections::HashMap;
 
@@ -7,12 +7,13 @@ use candle_core::Tensor;
 use super::hook_name::HookName;
 use crate::error::{ErrorKind, Result};
 
-/// What `run_with_cache` gives back.
+/// The result of [`run_with_cache`](super::HookedTransformer::run_with_cache): logits and
+/// activations.
 #[derive(Clone)]
 pub struct ActivationCache {
-    /// `[1, pos, d_vocab]`
+    /// The pass's logits, `[1, pos, d_vocab]`.
     pub logits: Tensor,
-    /// In the order in which the pass reached them.
+    /// The cached hook points, in the order of the pass.
     names: Vec<HookName>,
     activations: HashMap<HookName, Tensor>,
 }
@@ -26,7 +27,10 @@ impl ActivationCache {
         }
     }
 
-    /// The activation at a hook point, in that point's documented shape with a batch of 1.
+    /// The activation at a hook point, in the point's documented shape with a batch of 1.
+    ///
+    /// # Errors
+    /// If the cache doesn't hold it.
     pub fn get(&self, name: HookName) -> Result<&Tensor> {
         self.activations.get(&name).ok_or_else(|| {
             ErrorKind::NotInCache {
@@ -38,7 +42,7 @@ impl ActivationCache {
         })
     }
 
-    /// The hook points that were recorded, in the order of the pass.
+    /// The cached hook points, in the order of the pass.
     pub fn names(&self) -> &[HookName] {
         &self.names
     }

@@ -1,20 +1,20 @@
-//! A model's architecture: the sizes and choices that decide its layers, hook points, tensors and
-//! processing. A family's file reads them from `config.json`; every field is read by the pass.
+//! A model's architecture: the sizes and choices that determine its layers, hook points, tensors
+//! and processing. A family's file derives them from `config.json`, and the pass reads every field.
 
 use crate::kernels::{Activation, Norm};
 
-/// The architecture of one model, in TransformerLens' names.
+/// The architecture of a model, in TransformerLens' terms.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Arch {
-    /// The family's name, for people: "GPT-2".
+    /// The family's name: "GPT-2".
     pub family: &'static str,
-    /// Blocks.
+    /// The number of blocks.
     pub n_layers: usize,
     /// The width of the residual stream.
     pub d_model: usize,
-    /// Query heads in a block.
+    /// Query heads per block.
     pub n_heads: usize,
-    /// Heads of keys and values in a block; each serves `n_heads / n_key_value_heads` query heads.
+    /// Heads of keys and values per block; each serves `n_heads / n_key_value_heads` query heads.
     pub n_key_value_heads: usize,
     /// The width of a head.
     pub d_head: usize,
@@ -22,43 +22,43 @@ pub struct Arch {
     pub d_mlp: usize,
     /// The longest sequence, in tokens.
     pub n_ctx: usize,
-    /// Tokens in the embedding.
+    /// The size of the vocabulary: rows of the embedding.
     pub d_vocab: usize,
     /// The norm before each part of a block and before the unembedding.
     pub norm: Norm,
-    /// How the model knows where a token stands.
+    /// How the model encodes positions.
     pub positions: Positions,
-    /// What an MLP consists of.
+    /// The kind of MLP.
     pub mlp: MlpKind,
-    /// The MLP's activation function.
+    /// The activation function of the MLP.
     pub activation: Activation,
-    /// Whether attention and MLP of a block both read the residual stream before the block, so that
+    /// Whether a block's attention and MLP both read the residual stream before the block, so that
     /// there is no `hook_resid_mid`.
     pub parallel: bool,
-    /// Whether the attention scores of layer l are also divided by l + 1, as
-    /// `scale_attn_by_inverse_layer_idx` asks.
+    /// Whether the attention scores of layer l are also divided by l + 1
+    /// (`scale_attn_by_inverse_layer_idx`).
     pub scores_by_inverse_layer: bool,
-    /// The id that starts every text.
+    /// The token id at the start of every text.
     pub bos_token: u32,
-    /// The id that ends a generation.
+    /// The token id that ends a generation.
     pub eos_token: u32,
 }
 
-/// How a model knows where a token stands.
+/// How a model encodes positions.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Positions {
-    /// One learned vector for each position, added to the token's embedding.
+    /// A learned vector for each position, added to the token's embedding.
     Learned,
-    /// Queries and keys are rotated by angles that grow with the position.
+    /// Queries and keys are rotated by angles proportional to the position.
     Rotary {
-        /// How many dimensions of a head are rotated, from the first on.
+        /// How many of a head's dimensions are rotated, starting with the first.
         dims: usize,
-        /// The slowest pair of dimensions turns by nearly `1 / base` a position.
+        /// The slowest pair of dimensions turns by about `1 / base` radians per position.
         base: f64,
     },
 }
 
-/// What an MLP consists of.
+/// The kind of MLP.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MlpKind {
     /// `W_out · act(W_in · x)`
@@ -68,7 +68,7 @@ pub enum MlpKind {
 }
 
 impl Arch {
-    /// The number of weights; an unembedding that is tied to the embedding is counted once.
+    /// The number of weights, counting an unembedding tied to the embedding once.
     pub fn parameters(&self) -> u64 {
         let size = |n: usize| n as u64;
         let (d, m) = (size(self.d_model), size(self.d_mlp));
@@ -93,7 +93,7 @@ impl Arch {
             + norm
     }
 
-    /// What the products of queries and keys of a layer are multiplied by.
+    /// The factor for a layer's products of queries and keys.
     pub fn score_scale(&self, layer: usize) -> f32 {
         let scale = 1.0 / (self.d_head as f32).sqrt();
         if self.scores_by_inverse_layer {

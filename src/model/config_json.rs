@@ -1,21 +1,21 @@
-//! The fields of a `config.json`, read one by one, with errors in plain words.
+//! Reading the fields of a `config.json` one by one, with errors in plain words.
 
 use serde_json::{Map, Value};
 
 use crate::error::{Error, ErrorKind, Result, json_kind, not_json};
 
-/// A checkpoint's configuration as Hugging Face's libraries write it.
+/// A checkpoint's configuration in Hugging Face's format.
 pub(crate) struct ConfigJson {
     fields: Map<String, Value>,
-    /// Where the file is, for messages.
+    /// The file's location, for messages.
     path: String,
 }
 
-/// What to do about a broken or odd file.
+/// The hint for a broken or unexpected file.
 const COPY_AGAIN: &str = "use the config.json that the model was published with";
 
 impl ConfigJson {
-    /// Reads the text of a file; `path` is for messages.
+    /// Parses the contents of a file; `path` is for messages.
     pub(crate) fn parse(text: &[u8], path: &str) -> Result<Self> {
         let mut config = Self {
             fields: Map::new(),
@@ -37,12 +37,12 @@ impl ConfigJson {
         &self.path
     }
 
-    /// The file is broken or odd.
+    /// An error for a broken or unexpected file.
     pub(crate) fn bad(&self, reason: impl Into<String>) -> Error {
         self.error(reason.into()).hint(COPY_AGAIN)
     }
 
-    /// The file is fine, and describes something that can't be computed here.
+    /// An error for a valid file that describes something avec can't compute.
     pub(crate) fn unfit(&self, reason: impl Into<String>) -> Error {
         self.error(reason.into())
             .hint("such a model can't be run here: its results would be wrong")
@@ -56,7 +56,7 @@ impl ConfigJson {
         })
     }
 
-    /// A field's value; null is the same as absent.
+    /// A field's value; null counts as absent.
     fn get(&self, name: &str) -> Option<&Value> {
         self.fields.get(name).filter(|value| !value.is_null())
     }
@@ -82,7 +82,7 @@ impl ConfigJson {
         self.field(name, self.get(name), "a whole number", whole)
     }
 
-    /// A size that must be there, under the first of several names, and not be 0.
+    /// A required size above 0, under the first of several names.
     pub(crate) fn required_size(&self, names: &[&str]) -> Result<usize> {
         for name in names {
             match self.size(name)? {
@@ -107,7 +107,7 @@ impl ConfigJson {
         self.field(name, self.get(name), "a number", Value::as_f64)
     }
 
-    /// A number that must be finite and above 0, with a default.
+    /// A number, finite and above 0, or the default.
     pub(crate) fn positive(&self, name: &str, default: f64) -> Result<f64> {
         let number = self.number(name)?.unwrap_or(default);
         if number.is_finite() && number > 0.0 {
@@ -116,8 +116,8 @@ impl ConfigJson {
         Err(self.bad(format!("{name} is {number}")))
     }
 
-    /// A token id; newer files may hold several in a list, of which the first is meant. `default` if
-    /// it is absent.
+    /// A token id, or `default` if it is absent. Newer files may hold a list, whose first id
+    /// counts.
     pub(crate) fn token(&self, name: &str, d_vocab: usize, default: u32) -> Result<u32> {
         let first = self.get(name).and_then(|value| match value {
             Value::Array(ids) => ids.first(),
@@ -136,8 +136,8 @@ impl ConfigJson {
         }
     }
 
-    /// A setting of rotary positions: transformers 5 writes it into `rope_parameters`, under its new
-    /// name, older files under the old name beside the others.
+    /// A setting of rotary positions. transformers 5 writes it to `rope_parameters` under its new
+    /// name; older files have the old name at the top level.
     pub(crate) fn rope_number(&self, old: &str, new: &str) -> Result<Option<f64>> {
         let inner = self.get("rope_parameters").and_then(|rope| rope.get(new));
         let inner = self.field(
@@ -152,7 +152,7 @@ impl ConfigJson {
         }
     }
 
-    /// The kind of scaling that rotary positions are stretched by, if any.
+    /// The kind of scaling of rotary positions, if any.
     pub(crate) fn rope_scaling(&self) -> Result<Option<String>> {
         let settings = self
             .get("rope_scaling")
@@ -164,7 +164,7 @@ impl ConfigJson {
         Ok(kind.filter(|kind| kind != "default"))
     }
 
-    /// `model_type`, or the first of `architectures` where it is absent.
+    /// `model_type`, or the first of `architectures` if it is absent.
     pub(crate) fn model_type(&self) -> Result<Option<String>> {
         let first = self
             .get("architectures")

@@ -1,21 +1,21 @@
-//! Where a model's files are, once the store has found them.
+//! The files of a model, as the store finds them.
 
 use crate::weights::Source;
 
-/// The files of one checkpoint as the Hugging Face hub lays them out.
+/// The files of a checkpoint, laid out like on the Hugging Face hub.
 #[derive(Debug, Clone)]
 pub struct ModelFiles {
-    /// The name to show for the model, e.g. "demo", "gpt2-xl" or "./my-gpt2".
+    /// The name to display: "demo", "gpt2-xl" or "./my-gpt2".
     pub name: String,
     /// `config.json`
     pub config: Source,
-    /// Whichever layout the checkpoint has.
+    /// The tokenizer, in either layout.
     pub tokenizer: TokenizerFiles,
     /// `model.safetensors`, or all shards of `model.safetensors.index.json`.
     pub weights: Vec<Source>,
 }
 
-/// A tokenizer, in one of its two layouts.
+/// A tokenizer's files, in one of two layouts.
 #[derive(Debug, Clone)]
 pub enum TokenizerFiles {
     /// `tokenizer.json`
@@ -24,7 +24,7 @@ pub enum TokenizerFiles {
     VocabAndMerges {
         /// `vocab.json`: each token's id.
         vocab: Source,
-        /// `merges.txt`: which two tokens become one, in order.
+        /// `merges.txt`: the pairs of tokens to merge, in order.
         merges: Source,
     },
 }

@@ -1,4 +1,4 @@
-//! The forward pass: checked tokens in, a walk through the layers, logits out.
+//! A pass of a model over a batch: its phase, its rows, its hooks, and the walk through the layers.
 
 use candle_core::Tensor;
 
@@ -72,8 +72,8 @@ impl HookedTransformer {
         self.forward(rows.len(), &tokens, positions, pass, logits)
     }
 
-    /// The one forward pass. `tokens` are the rows of the batch one after the other, `positions`
-    /// where each of them stands -> logits `[batch, pos, d_vocab]` of the positions asked for.
+    /// The forward pass. `tokens` holds the rows of the batch, concatenated, and `positions` each
+    /// token's position -> logits `[batch, pos, d_vocab]` of the requested positions.
     pub(crate) fn forward(
         &self,
         batch: usize,
@@ -122,7 +122,7 @@ impl HookedTransformer {
         })
     }
 
-    /// Checks tokens and length before any work is done.
+    /// Checks tokens and length before doing any work.
     pub(crate) fn check_tokens(&self, tokens: &[u32]) -> Result<()> {
         if tokens.is_empty() {
             return Err(Error::new(ErrorKind::Shape {

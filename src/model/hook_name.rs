@@ -1,4 +1,4 @@
-//! The names of the places in a model where an activation can be read or changed.
+//! Hook names: the points in a model where an activation can be read or changed.
 
 use std::fmt;
 use std::str::FromStr;
@@ -7,13 +7,22 @@ use super::arch::Arch;
 use super::sites::{Place, Site};
 use crate::error::{Error, ErrorKind, Result};
 
-/// One hook point: a site, and the block it is in unless the site is outside the blocks.
+/// A hook point: a site and, for sites in blocks, the layer.
 ///
-/// Prints as TransformerLens' full name; parses from that name or from its shorthand
-/// (`get_act_name`): "pre6", "k6", "scale4ln1", "resid_pre6", "attn5".
+/// Displays as TransformerLens' full name. Parses from that name or its shorthand (`get_act_name`):
+/// "pre6", "k6", "scale4ln1", "resid_pre6", "attn5".
+///
+/// ```
+/// use avec::model::HookName;
+///
+/// let name: HookName = "resid_pre6".parse()?;
+/// assert_eq!(name, HookName::resid_pre(6));
+/// assert_eq!(name.to_string(), "blocks.6.hook_resid_pre");
+/// # Ok::<(), avec::error::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct HookName {
-    /// The block, for sites in blocks.
+    /// The layer, for sites in blocks.
     pub layer: Option<usize>,
     /// Which activation.
     pub site: Site,
@@ -28,25 +37,25 @@ impl HookName {
         }
     }
 
-    /// A site outside of the blocks.
+    /// A site outside the blocks.
     pub const fn outside(site: Site) -> Self {
         Self { layer: None, site }
     }
 
-    /// `blocks.{layer}.hook_resid_pre`, which an integer `act_name` stands for.
+    /// `blocks.{layer}.hook_resid_pre`: the hook point that an integer `act_name` means.
     pub const fn resid_pre(layer: usize) -> Self {
         Self::block(Site::ResidPre, layer)
     }
 
-    /// The hook points that an ordinary pass of a model fires, in its order.
+    /// The hook points that fire in an ordinary pass, in its order.
     pub fn all(arch: &Arch) -> Vec<Self> {
         let mut names = Self::all_named(arch);
         names.retain(|name| !name.site.on_request());
         names
     }
 
-    /// All hook points of a model, in the order of the pass, those too that are computed only when
-    /// they are named.
+    /// All hook points of a model, in the order of the pass, including those computed only on
+    /// request.
     pub fn all_named(arch: &Arch) -> Vec<Self> {
         let sites = |place| {
             let all = Site::ALL.iter().copied();
@@ -60,7 +69,7 @@ impl HookName {
         names
     }
 
-    /// The hook point, if the model has it.
+    /// Returns the hook point if the model has it.
     ///
     /// # Errors
     /// If the model has no such layer, or its family no such site.
@@ -80,8 +89,11 @@ impl HookName {
         }
     }
 
-    /// Fails unless the model has this layer and the activation is `[batch, pos, d_model]`. `refusal`
-    /// reads "an addition can't be made", `need` "steering needs", and `act` "steer".
+    /// Returns the hook point if the model has it and its activation is `[batch, pos, d_model]`.
+    /// `refusal` reads "an addition can't be made", `need` "steering needs", and `act` "steer".
+    ///
+    /// # Errors
+    /// If the model has no such hook point, or the activation has another shape.
     pub fn check_residual_width(
         self,
         arch: &Arch,
@@ -101,7 +113,10 @@ impl HookName {
         )))
     }
 
-    /// `get_act_name(name, layer)` of TransformerLens, e.g. `("resid_pre", 6)`.
+    /// TransformerLens' `get_act_name(name, layer)`, such as `("resid_pre", 6)`.
+    ///
+    /// # Errors
+    /// If no site has this name.
     pub fn with_layer(name: &str, layer: usize) -> Result<Self> {
         shorthand(name, Some(layer), "").ok_or_else(|| unknown(name))
     }
@@ -149,8 +164,8 @@ fn full_name(text: &str) -> Option<HookName> {
     }
 }
 
-/// The rules of TransformerLens' `get_act_name`: aliases first, then the part of the block that
-/// the name itself implies, then the one that is written after the layer.
+/// The rules of TransformerLens' `get_act_name`: aliases first, then the part of the block that the
+/// name implies, then the part written after the layer.
 fn shorthand(name: &str, layer: Option<usize>, part: &str) -> Option<HookName> {
     let name = match name {
         "attn" => "pattern",
@@ -159,8 +174,8 @@ fn shorthand(name: &str, layer: Option<usize>, part: &str) -> Option<HookName> {
         "query" => "q",
         "value" => "v",
         "mlp_pre" => "pre",
-        // TransformerLens' `mid` exists only in models with a LayerNorm inside the MLP; in GPT-2
-        // the middle of the MLP is what comes out of the activation function.
+        // TransformerLens' `mid` exists only in models with a LayerNorm inside the MLP. In the
+        // others, the middle of the MLP is the output of the activation function.
         "mlp_mid" | "mid" | "mlp_post" => "post",
         other => other,
     };
@@ -184,7 +199,7 @@ fn shorthand(name: &str, layer: Option<usize>, part: &str) -> Option<HookName> {
     }
 }
 
-/// Unknown names are answered with the full name nearest to what was written, in its layer.
+/// An unknown name's error suggests the nearest full name, in the same layer.
 fn unknown(text: &str) -> Error {
     let layer = text
         .split(|c: char| !c.is_ascii_digit())
@@ -237,7 +252,7 @@ mod tests {
     }
 
     #[test]
-    fn full_names_come_back_as_they_were() {
+    fn full_names_round_trip() {
         for layer in [0, 47] {
             for site in Site::ALL.iter().filter(|site| site.in_block()) {
                 let name = HookName::block(*site, layer);
@@ -247,7 +262,7 @@ mod tests {
     }
 
     #[test]
-    fn unknown_names_are_answered_with_the_nearest() {
+    fn unknown_names_get_the_nearest_as_a_hint() {
         let error = "blocks.6.hook_resid_per".parse::<HookName>().unwrap_err();
         assert_eq!(
             error.to_string(),

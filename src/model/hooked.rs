@@ -20,20 +20,26 @@ use crate::kernels::reductions::log_sum_exp;
 use crate::kernels::{Backend, with_values};
 use crate::run::RunContext;
 
-/// A transformer whose every step can be seen and changed by hooks that are passed into a call.
+/// A transformer in which every step can be read and changed by hooks passed into a call.
 ///
-/// Immutable, and cheap to clone: clones share the weights. Nothing of a run is kept in it: who may
-/// stop a call, who watches it and what it may use come with the call.
+/// Immutable and cheap to clone: clones share the weights. It keeps nothing of a run; the
+/// circumstances of a call ([`RunContext`]) are passed with it.
 ///
 /// ```
 /// use avec::prelude::*;
+/// use avec::store::{self, StoreOptions};
 ///
 /// let run = RunContext::default();
-/// let files = avec::store::find("demo", &avec::store::StoreOptions::default())?;
+/// let files = store::find("demo", &StoreOptions::default())?;
 /// let model = HookedTransformer::load(&run, &files, &LoadOptions::default())?;
+///
 /// let tokens = model.to_tokens("I think that")?;
 /// let logits = model.logits(&run, &tokens, Hooks::none())?;
 /// assert_eq!(logits.dims(), [1, tokens.len(), model.arch().d_vocab]);
+///
+/// let name = model.hook_name("resid_pre1")?;
+/// let cache = model.run_with_cache(&run, &tokens, &NamesFilter::Names(vec![name]))?;
+/// assert_eq!(cache.get(name)?.dims(), [1, tokens.len(), model.arch().d_model]);
 /// # Ok::<(), avec::error::Error>(())
 /// ```
 #[derive(Clone)]
@@ -41,12 +47,12 @@ pub struct HookedTransformer {
     inner: Arc<Parts>,
 }
 
-/// What the loader puts together.
+/// The parts that the loader assembles.
 pub(super) struct Parts {
     pub(super) name: String,
     pub(super) arch: Arch,
     pub(super) processing: Processing,
-    /// What weights are kept in.
+    /// The number type of the weights.
     pub(super) dtype: DType,
     pub(super) backend: Arc<dyn Backend>,
     pub(super) tokenizer: Tokenizer,
@@ -62,12 +68,12 @@ impl HookedTransformer {
         }
     }
 
-    /// The name that the model was asked for by.
+    /// The name that the model was loaded by.
     pub fn name(&self) -> &str {
         &self.inner.name
     }
 
-    /// Sizes and choices of the architecture.
+    /// The architecture: sizes and choices.
     pub fn arch(&self) -> &Arch {
         &self.inner.arch
     }
@@ -77,7 +83,7 @@ impl HookedTransformer {
         self.inner.processing
     }
 
-    /// Where the model computes.
+    /// The device that the model computes on.
     pub fn device(&self) -> &Device {
         self.inner.backend.device()
     }
@@ -87,17 +93,17 @@ impl HookedTransformer {
         self.inner.dtype
     }
 
-    /// The number type of activations: the weights', but on the CPU always f32.
+    /// The number type of activations: f32 on the CPU, elsewhere that of the weights.
     pub fn activation_dtype(&self) -> DType {
         self.inner.backend.activation_dtype()
     }
 
-    /// Texts to tokens and back.
+    /// The tokenizer.
     pub fn tokenizer(&self) -> &Tokenizer {
         &self.inner.tokenizer
     }
 
-    /// Whether two handles are the same model in memory.
+    /// Whether two handles refer to the same model in memory.
     pub fn is_same(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.inner, &other.inner)
     }
@@ -111,22 +117,31 @@ impl HookedTransformer {
         (&parts.embedding, &parts.blocks, &parts.unembedding)
     }
 
-    /// The tokens of a text, BOS first.
+    /// The tokens of a text, with BOS in front.
+    ///
+    /// # Errors
+    /// If the tokenizer can't encode the text.
     pub fn to_tokens(&self, text: &str) -> Result<Vec<u32>> {
         self.inner.tokenizer.encode_with_bos(text)
     }
 
-    /// The text of each token by itself.
+    /// The text of each token on its own.
+    ///
+    /// # Errors
+    /// If a token is not in the vocabulary.
     pub fn to_str_tokens(&self, tokens: &[u32]) -> Result<Vec<String>> {
         self.inner.tokenizer.decode_each(tokens)
     }
 
-    /// The one token that a text is; an error if it is none or several.
+    /// The token of a text that is a single token.
+    ///
+    /// # Errors
+    /// If the text is no token or several.
     pub fn to_single_token(&self, text: &str) -> Result<u32> {
         self.inner.tokenizer.single(text)
     }
 
-    /// The text of tokens, special ones included.
+    /// The text of tokens, including special ones.
     ///
     /// # Errors
     /// If a token is not in the vocabulary.
@@ -134,33 +149,37 @@ impl HookedTransformer {
         self.inner.tokenizer.decode(tokens)
     }
 
-    /// The hook points that an ordinary pass fires, in its order.
+    /// The hook points that fire in an ordinary pass, in its order.
     pub fn hook_names(&self) -> Vec<HookName> {
         HookName::all(self.arch())
     }
 
-    /// The same, with those that are computed only when they are named.
+    /// All hook points, including those computed only on request, in the order of a pass.
     pub fn all_hook_names(&self) -> Vec<HookName> {
         HookName::all_named(self.arch())
     }
 
     /// The hook point that a full name or shorthand means in this model.
+    ///
+    /// # Errors
+    /// If the name is unknown, or this model has no such hook point.
     pub fn hook_name(&self, text: &str) -> Result<HookName> {
         text.parse::<HookName>()?.check(self.arch())
     }
 
-    /// Logits `[1, pos, d_vocab]` of a text under hooks.
+    /// Logits `[1, pos, d_vocab]` of a text, computed under hooks.
     ///
     /// # Errors
-    /// If there are no tokens, too many or unknown ones, if a hook fails, or if the run is cancelled.
+    /// If there are no tokens, too many or unknown ones, if a hook fails, or if the run is
+    /// cancelled.
     pub fn logits(&self, run: &RunContext, tokens: &[u32], mut hooks: Hooks) -> Result<Tensor> {
         self.logits_of(run, &[tokens], &mut hooks)
     }
 
-    /// Logits `[batch, pos, d_vocab]` of texts of one length under hooks.
+    /// Logits `[batch, pos, d_vocab]` of texts of one length, computed under hooks.
     ///
     /// # Errors
-    /// As for [`Self::logits`], and if the texts' lengths differ.
+    /// As for [`Self::logits`], and if the lengths differ.
     pub fn logits_of(
         &self,
         run: &RunContext,
@@ -172,7 +191,7 @@ impl HookedTransformer {
         logits.ok_or_else(|| ErrorKind::EmptyPromptBatch.into())
     }
 
-    /// Keeps the activations whose names match, and the logits.
+    /// The activations at matching hook points, and the logits.
     ///
     /// # Errors
     /// As for [`Self::logits`].
@@ -185,7 +204,8 @@ impl HookedTransformer {
         self.run_with_hooks_and_cache(run, tokens, Hooks::none(), names)
     }
 
-    /// The same on a model under hooks: what is kept is what the hooks left.
+    /// Like [`Self::run_with_cache`] under hooks: the cache holds the activations that the hooks
+    /// left.
     ///
     /// # Errors
     /// As for [`Self::logits`].
@@ -207,7 +227,7 @@ impl HookedTransformer {
     }
 
     /// The clean model's activations at some hook points for texts of one length, each with the
-    /// texts along its first axis. The pass ends after the last layer that is needed.
+    /// texts along its first axis. The pass ends after the last layer needed.
     ///
     /// # Errors
     /// As for [`Self::logits_of`], and if the model has no such hook point.
@@ -220,7 +240,7 @@ impl HookedTransformer {
         for name in names {
             name.check(self.arch())?;
         }
-        // A site outside of the blocks may come after them all.
+        // A site outside the blocks may come after all of them.
         let layers = names
             .iter()
             .map(|name| name.layer.map_or(self.arch().n_layers, |layer| layer + 1))
@@ -239,7 +259,7 @@ impl HookedTransformer {
         Ok(found)
     }
 
-    /// The negative log-likelihood of each token after the first, `pos - 1` values.
+    /// The negative log-likelihood of each token after the first: `pos - 1` values, in nats.
     ///
     /// # Errors
     /// As for [`Self::logits`].
@@ -253,7 +273,7 @@ impl HookedTransformer {
         next_token_losses(&logits, tokens)
     }
 
-    /// The mean of [`Self::loss_per_token`]; an error for a text of fewer than two tokens.
+    /// The mean of [`Self::loss_per_token`].
     ///
     /// # Errors
     /// As for [`Self::logits`], and if there are fewer than two tokens.
@@ -267,13 +287,20 @@ impl HookedTransformer {
         })
     }
 
-    /// Which logits each direction adds to: x `[.., d_model]` -> x·W_U `[.., d_vocab]`, without b_U.
+    /// What a direction adds to the logits: x `[.., d_model]` -> x·W_U `[.., d_vocab]`, without
+    /// b_U.
+    ///
+    /// # Errors
+    /// If x has another width.
     pub fn unembed_direction(&self, x: &Tensor) -> Result<Tensor> {
         self.inner.unembedding.project(x)
     }
 
-    /// Each head's part of a layer's attention output, without b_O:
-    /// z `[batch, pos, head, d_head]` -> `[batch, pos, head, d_model]`.
+    /// Each head's share of a layer's attention output, without b_O: z `[batch, pos, head, d_head]`
+    /// -> `[batch, pos, head, d_model]`.
+    ///
+    /// # Errors
+    /// If the model has no such layer, or z has another shape.
     pub fn head_results(&self, layer: usize, z: &Tensor) -> Result<Tensor> {
         HookName::block(Site::Z, layer).check(self.arch())?;
         self.inner.blocks[layer].attention().per_head(z)
@@ -286,7 +313,7 @@ impl std::fmt::Debug for HookedTransformer {
     }
 }
 
-/// `-log_softmax(logits)[next token]` for logits `[1, pos, d_vocab]`: pos - 1 values.
+/// `-log_softmax(logits)[next token]` for logits `[1, pos, d_vocab]`: `pos - 1` values.
 pub(crate) fn next_token_losses(logits: &Tensor, tokens: &[u32]) -> Result<Vec<f32>> {
     let d_vocab = logits.dim(candle_core::D::Minus1)?;
     let next = &tokens[1.min(tokens.len())..];
@@ -299,7 +326,7 @@ pub(crate) fn next_token_losses(logits: &Tensor, tokens: &[u32]) -> Result<Vec<f
     })?)
 }
 
-/// The mean in f64, `None` of nothing.
+/// The mean, summed in f64; `None` if there are no values.
 pub(crate) fn mean(values: &[f32]) -> Option<f32> {
     if values.is_empty() {
         return None;

@@ -1,7 +1,7 @@
-//! Functions that see, and may replace, the activations of one call.
+//! Hooks: functions that read, and may replace, the activations of one call.
 //!
 //! Hooks are passed into a call and end with it. Nothing is ever attached to a model, so nothing
-//! can leak from one call into the next, also when a call fails.
+//! can leak from one call into the next, even when a call fails.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -11,21 +11,21 @@ use candle_core::Tensor;
 use super::hook_name::HookName;
 use crate::error::Result;
 
-/// Where a hook is called.
+/// The place and time of a hook's call.
 #[derive(Debug, Clone)]
 pub struct HookCtx {
-    /// Which hook point.
+    /// The hook point.
     pub name: HookName,
-    /// Which kind of pass.
+    /// The kind of pass.
     pub phase: Phase,
-    /// The position in the sequence of the activation's first position.
+    /// The sequence position of the activation's first position.
     pub first_pos: usize,
     /// The rows of the call's batch that this activation holds.
     pub rows: Range<usize>,
 }
 
-/// Which kind of pass is running. A prompt of one token and a cached step both have one position;
-/// this tells them apart.
+/// The kind of pass that is running. A one-token prompt and a cached step both have a single
+/// position; this distinguishes them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Phase {
     /// The whole prompt at once.
@@ -34,19 +34,19 @@ pub enum Phase {
     Decode,
 }
 
-/// Which hook points are meant.
+/// A choice of hook points.
 #[derive(Clone)]
 pub enum NamesFilter {
     /// Every hook point of an ordinary pass; those on request must be named.
     All,
-    /// These.
+    /// The hook points in a list.
     Names(Vec<HookName>),
-    /// Those for which the function is true.
+    /// The hook points for which a function is true.
     Matching(Arc<dyn Fn(HookName) -> bool + Send + Sync>),
 }
 
 impl NamesFilter {
-    /// Whether a hook point is meant.
+    /// Whether a hook point is among them.
     pub fn matches(&self, name: HookName) -> bool {
         match self {
             Self::All => !name.site.on_request(),
@@ -71,6 +71,23 @@ struct Hook<'a> {
 }
 
 /// The hooks of one call, run in the order in which they were added.
+///
+/// ```
+/// use avec::prelude::*;
+/// use avec::store::{self, StoreOptions};
+///
+/// let run = RunContext::default();
+/// let files = store::find("demo", &StoreOptions::default())?;
+/// let model = HookedTransformer::load(&run, &files, &LoadOptions::default())?;
+/// let tokens = model.to_tokens("I think that")?;
+///
+/// // Without the first block's attention, the residual stream after it is another.
+/// let mut hooks = Hooks::none();
+/// hooks.add(model.hook_name("attn_out0")?, |value, _| Ok(Some(value.zeros_like()?)));
+/// let ablated = model.loss(&run, &tokens, hooks)?;
+/// assert_ne!(ablated, model.loss(&run, &tokens, Hooks::none())?);
+/// # Ok::<(), avec::error::Error>(())
+/// ```
 #[derive(Default)]
 pub struct Hooks<'a> {
     hooks: Vec<Hook<'a>>,
@@ -82,9 +99,9 @@ impl<'a> Hooks<'a> {
         Self::default()
     }
 
-    /// Adds a hook for every pass, the prompt's and each cached step's. It is given the activation
-    /// in the documented shape of its hook point; returning `None` leaves it as it is, returning a
-    /// tensor of the same shape replaces it.
+    /// Adds a hook for every pass: the prompt's and each cached step's. It receives the activation
+    /// in the documented shape of its hook point. Returning `None` keeps the activation; returning
+    /// a tensor of the same shape replaces it.
     pub fn add(
         &mut self,
         names: impl Into<NamesFilter>,
@@ -93,8 +110,8 @@ impl<'a> Hooks<'a> {
         self.push(names.into(), true, Box::new(function));
     }
 
-    /// Adds a hook for the prompt's pass only, as steering does. Its cached steps then take the
-    /// fastest path.
+    /// Adds a hook for the prompt's pass only, as steering does. Cached steps then take the fastest
+    /// path.
     pub fn add_to_prompt(
         &mut self,
         names: impl Into<NamesFilter>,
@@ -111,7 +128,7 @@ impl<'a> Hooks<'a> {
         });
     }
 
-    /// Whether there are none.
+    /// Whether there are no hooks.
     pub fn is_empty(&self) -> bool {
         self.hooks.is_empty()
     }
@@ -120,7 +137,7 @@ impl<'a> Hooks<'a> {
         self.hooks.iter().any(|hook| hook.applies(name, phase))
     }
 
-    /// Runs the hooks of one hook point; `None` when none replaced the activation.
+    /// Runs the hooks of one hook point; `None` if none replaced the activation.
     pub(crate) fn run(&mut self, value: &Tensor, ctx: &HookCtx) -> Result<Option<Tensor>> {
         let mut replaced: Option<Tensor> = None;
         for hook in &mut self.hooks {

@@ -1,21 +1,21 @@
-//! The keys and values of a batch's past, so that each new token costs one position.
+//! The KV cache: the keys and values of a batch's past, so that each new token costs one position.
 //!
-//! All rows end at the same column: a shorter prompt starts later, and `starts` says where. A new
-//! token then goes into one column for all rows, whatever their prompts' lengths.
+//! All rows end at the same column. A shorter prompt starts later, at the column in `starts`, so a
+//! new token goes into one column for all rows, whatever their prompts' lengths.
 
 use candle_core::{DType, Device, Tensor};
 
 use super::arch::Arch;
 use crate::error::{ErrorKind, Result};
 
-/// Preallocated, filled in place, owned by whoever generates.
+/// Preallocated, filled in place, and owned by the caller that generates.
 pub(crate) struct KvCache {
     layers: Vec<LayerKv>,
     /// The first used column of each row.
     starts: Vec<usize>,
-    /// The column that all prompts end at.
+    /// The column at which all prompts end.
     prompt_end: usize,
-    /// How many columns are filled.
+    /// The number of filled columns.
     len: usize,
     capacity: usize,
 }
@@ -29,7 +29,7 @@ struct LayerKv {
 pub(crate) struct PromptKv(Vec<(Tensor, Tensor)>);
 
 impl KvCache {
-    /// A cache for rows with these prompt lengths and `new_tokens` after them.
+    /// A cache for rows with these prompt lengths, followed by `new_tokens`.
     pub(crate) fn new(
         arch: &Arch,
         prompt_lengths: &[usize],
@@ -65,7 +65,7 @@ impl KvCache {
         })
     }
 
-    /// Bytes that [`KvCache::new`] would take.
+    /// The bytes that [`KvCache::new`] allocates.
     pub(crate) fn size(arch: &Arch, rows: usize, columns: usize, dtype: DType) -> u64 {
         let per_column =
             2 * arch.n_layers * arch.n_key_value_heads * arch.d_head * dtype.size_in_bytes();
@@ -96,7 +96,7 @@ impl KvCache {
         Ok(())
     }
 
-    /// A row's prompt, to be copied to rows of another cache.
+    /// A row's prompt, for copying to another cache.
     pub(crate) fn prompt(&self, row: usize) -> Result<PromptKv> {
         let (first, len) = (self.starts[row], self.prompt_end - self.starts[row]);
         let part = |t: &Tensor| t.narrow(0, row, 1)?.narrow(2, first, len)?.copy();
@@ -105,7 +105,7 @@ impl KvCache {
         Ok(PromptKv(layers.collect::<Result<_>>()?))
     }
 
-    /// Copies the prompt of another cache's row to the given rows.
+    /// Copies a prompt from another cache to the given rows.
     pub(crate) fn fill_from(&self, prompt: &PromptKv, rows: std::ops::Range<usize>) -> Result<()> {
         for (layer, (k, v)) in prompt.0.iter().enumerate() {
             self.fill(layer, rows.clone(), k, v)?;
@@ -113,8 +113,8 @@ impl KvCache {
         Ok(())
     }
 
-    /// Writes the new position's keys and values, `[rows, kv_head, 1, d_head]`, and gives back all
-    /// columns so far, the new one included: `[rows, kv_head, column, d_head]` each.
+    /// Appends the new position's keys and values, `[rows, kv_head, 1, d_head]`, and returns all
+    /// columns so far, including the new one: `[rows, kv_head, column, d_head]` each.
     pub(crate) fn append(&self, layer: usize, k: &Tensor, v: &Tensor) -> Result<(Tensor, Tensor)> {
         if self.len >= self.capacity {
             return Err(ErrorKind::Shape {
@@ -136,7 +136,7 @@ impl KvCache {
         self.len += 1;
     }
 
-    /// The position in the sequence that the next token of a row has.
+    /// The sequence position of a row's next token.
     pub(crate) fn next_pos(&self, row: usize) -> usize {
         self.len - self.starts[row]
     }

@@ -1,4 +1,4 @@
-//! From a checkpoint's files to a model: reading, processing and packing, tensor by tensor.
+//! Loading: reads, processes and packs a checkpoint, tensor by tensor.
 
 use std::sync::Arc;
 
@@ -24,17 +24,25 @@ use crate::run::{RunContext, check_memory};
 use crate::weights::Checkpoint;
 
 /// How to load a model.
+///
+/// ```
+/// use avec::prelude::*;
+///
+/// // Half the memory: weights in bf16, activations in f32.
+/// let options = LoadOptions { dtype: DType::BF16, ..LoadOptions::default() };
+/// assert_eq!(options.processing, Processing::Default);
+/// ```
 #[derive(Debug, Clone)]
 pub struct LoadOptions {
     /// How the weights are rewritten.
     pub processing: Processing,
     /// The number type of the weights. On CUDA and Metal f32, f16 or bf16, and activations have it
-    /// too. On the CPU f32, or bf16: half the memory and faster, while sums and activations stay
+    /// too. On the CPU f32, or bf16: half the memory and faster, with sums and activations still in
     /// f32.
     pub dtype: DType,
-    /// Where to compute.
+    /// The device to compute on.
     pub device: DeviceChoice,
-    /// Which implementation of the kernels to use.
+    /// The implementation of the kernels.
     pub kernels: KernelChoice,
 }
 
@@ -111,10 +119,11 @@ fn load(run: &RunContext, files: &ModelFiles, options: &LoadOptions) -> Result<H
     }))
 }
 
-/// Weights of more layers than the configuration names would run as another, shorter model.
+/// Weights with more layers than the configuration would silently run as another, shorter model.
 fn check_layers(arch: &Arch, path: &str, found: usize, checkpoint: &Checkpoint) -> Result<()> {
     match found {
-        // No layers at all: these are weights of something else, which the first missing tensor tells.
+        // No layers at all: these are the weights of something else, and the first missing tensor
+        // says so.
         0 => Ok(()),
         found if found == arch.n_layers => Ok(()),
         found => Err(ErrorKind::LayersDiffer {
@@ -143,12 +152,12 @@ impl Loader<'_> {
             n_layers as u64 + 1,
             Unit::Tensors,
         );
-        // The unembedding is the largest tensor, so it goes first, while little is in memory.
+        // The unembedding is the largest tensor, so pack it first, while little else is in memory.
         let unembedding = self.unembedding()?;
         task.advance(1);
         let rotary = self.rotary()?;
-        // Mapped pages count as memory too, so only a quarter of the layers is read at a time,
-        // however many threads there are.
+        // Mapped pages count as memory too, so read a quarter of the layers at a time, however many
+        // threads there are.
         let layers: Vec<usize> = (0..n_layers).collect();
         let mut blocks = Vec::new();
         for layers in layers.chunks((n_layers / 4).max(1)) {
@@ -204,7 +213,7 @@ impl Loader<'_> {
         let arch = self.arch;
         let ln1 = self.affine(NormPart::Ln1(layer))?;
         let ln2 = self.affine(NormPart::Ln2(layer))?;
-        // One weight at a time: each is packed and its pages given back before the next is read.
+        // One weight at a time: pack it and return its pages before reading the next.
         let mut value_bias = None;
         let reading = [MapPart::Query, MapPart::Key, MapPart::Value];
         let qkv = self.map(&reading, layer, |map| {
@@ -252,8 +261,8 @@ impl Loader<'_> {
         })
     }
 
-    /// The last norm and the unembedding, tied to the token embedding unless the checkpoint has
-    /// its own.
+    /// The last norm and the unembedding, which is tied to the token embedding unless the
+    /// checkpoint has its own.
     fn unembedding(&self) -> Result<Unembedding> {
         let (v, d) = (self.arch.d_vocab, self.arch.d_model);
         let own = self.family.unembedding();
@@ -279,7 +288,7 @@ impl Loader<'_> {
         })
     }
 
-    /// Reads maps that run as one, processes and packs them.
+    /// Reads maps that run as one, then processes and packs them.
     fn map(
         &self,
         parts: &[MapPart],
@@ -346,7 +355,7 @@ impl Loader<'_> {
         })
     }
 
-    /// The norm as it runs: plain where its gain and bias have been folded away.
+    /// The norm layer, plain if its gain and bias have been folded away.
     fn norm(&self, affine: Affine, names: [HookName; 2]) -> Result<NormLayer> {
         let [scale_name, normalized_name] = names;
         let kept = (!self.processing.folds_norms()).then_some(affine);
@@ -373,7 +382,7 @@ impl Loader<'_> {
     }
 }
 
-/// Takes the values' bias out of the map of queries, keys and values.
+/// Takes the value bias out of the map of queries, keys and values.
 fn take_value_bias(map: &mut Map, arch: &Arch) -> Option<Vec<f32>> {
     let bias = map.bias.as_mut()?;
     let first = bias.len() - arch.n_key_value_heads * arch.d_head;

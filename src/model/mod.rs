@@ -1,8 +1,8 @@
-//! The hooked transformer: a named hook point at every step, whatever the family.
+//! The hooked transformer, with a named hook point at every step, for all families.
 //!
 //! Read in this order: [`Arch`], [`Site`] (the table of hook points), [`HookName`], [`Hooks`], then
-//! [`HookedTransformer`] and what it gives back. Nothing here knows of steering, scripts or the
-//! places where models come from.
+//! [`HookedTransformer`] and its results. Nothing here knows about steering, scripts or where
+//! models come from.
 
 mod activation_cache;
 mod arch;

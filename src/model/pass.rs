@@ -1,4 +1,4 @@
-//! What the layers of one pass share: its phase, its rows, their hooks, the KV cache.
+//! State shared by the layers of a pass: its phase, its rows, their hooks, the KV cache.
 
 use std::ops::Range;
 
@@ -12,48 +12,48 @@ use crate::kernels::Backend;
 use crate::profile::{Clock, Part, Stage};
 use crate::run::RunContext;
 
-/// Rows that belong together: they share a prompt length and their hooks.
+/// Rows that share a prompt length and hooks.
 pub(crate) struct Group<'p, 'h> {
     pub(crate) rows: Range<usize>,
-    /// The position in the sequence of the pass's first position.
+    /// The sequence position of the pass's first position.
     pub(crate) first_pos: usize,
     pub(crate) hooks: Option<&'p mut Hooks<'h>>,
 }
 
-/// What the KV cache is for in this pass.
+/// How a pass uses the KV cache.
 pub(crate) enum KvUse<'p> {
-    /// Nothing is kept.
+    /// Not at all.
     None,
-    /// Prompts: the keys and values of each are copied to its rows of the cache.
+    /// Copies the keys and values of each prompt to its rows of the cache.
     Fill(&'p mut KvCache, Vec<Range<usize>>),
-    /// One new position for every row of the cache.
+    /// Adds one position to every row of the cache.
     Step(&'p mut KvCache),
 }
 
-/// Which positions' logits a pass computes; the unembedding is a third of gpt2's work.
+/// The positions whose logits a pass computes. The unembedding is a third of gpt2's work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum LogitsAt {
     All,
     Last,
-    /// None at all: only hooks matter, and only the first so many layers.
+    /// None: only hooks matter, in only the first `layers` layers.
     None {
         layers: usize,
     },
 }
 
-/// What the layers of a pass share.
+/// State shared by the layers of a pass.
 pub(crate) struct Pass<'p, 'h> {
     pub(crate) groups: Vec<Group<'p, 'h>>,
     pub(crate) phase: Phase,
     pub(crate) kv: KvUse<'p>,
     pub(crate) run: &'p RunContext,
     pub(crate) backend: &'p dyn Backend,
-    /// Where each token stands in its sequence, row by row.
+    /// Each token's position in its sequence, row by row.
     pub(crate) positions: Vec<u32>, // [batch * pos]
 }
 
 impl<'p> Pass<'p, '_> {
-    /// Counts the time until the clock is dropped for a part of this pass.
+    /// Counts the time until the clock is dropped towards a part of this pass.
     pub(crate) fn clock(&self, part: Part) -> Clock {
         let stage = match self.phase {
             Phase::Prompt => Stage::Prompt,
@@ -62,21 +62,21 @@ impl<'p> Pass<'p, '_> {
         self.run.profile.part(stage, part)
     }
 
-    /// Whether a hook wants to see this hook point, so that it must be computed.
+    /// Whether a hook wants this hook point, so that its activation must be computed.
     pub(crate) fn wants(&self, name: HookName) -> bool {
         self.groups
             .iter()
             .any(|group| group.wants(name, self.phase))
     }
 
-    /// Shows an activation, rows along its first axis, to the hooks that want it, and gives back
-    /// what the rest of the pass goes on with.
+    /// Runs the hooks of a hook point on its activation, rows along the first axis, and returns the
+    /// activation that the pass continues with.
     pub(crate) fn hook(&mut self, name: HookName, value: Tensor) -> Result<Tensor> {
         let replaced = self.hook_replaced(name, &value)?;
         Ok(replaced.unwrap_or(value))
     }
 
-    /// The same; `None` if no hook replaced it.
+    /// Like [`Self::hook`], but returns `None` if no hook replaced the activation.
     pub(crate) fn hook_replaced(
         &mut self,
         name: HookName,

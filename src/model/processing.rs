@@ -1,12 +1,12 @@
-//! Rewriting weights at load time as TransformerLens does by default, on their way into the packed
-//! form, so that no second copy of a model ever exists.
+//! Rewrites weights at load time as TransformerLens does by default, as they are packed, so that
+//! there is never a second copy of a model.
 
 use super::arch::Arch;
 use crate::kernels::{NormKind, WeightMatrix};
 use crate::words::words;
 
 words! {
-    /// How the weights are rewritten at load time.
+    /// How weights are rewritten at load time.
     pub enum Processing: "processing", default Default {
         /// As TransformerLens does it: fold_ln, center_writing_weights, center_unembed,
         /// fold_value_biases. Probabilities are unchanged; norms and hook values are not.
@@ -17,13 +17,13 @@ words! {
 }
 
 impl Processing {
-    /// Whether norms' gains and biases move into the maps that read them.
+    /// Whether the gains and biases of norms move into the maps that read them.
     pub(super) fn folds_norms(self) -> bool {
         self == Self::Default
     }
 
-    /// Whether what is written to the residual stream loses its mean. An RMSNorm does not take the
-    /// mean away, so there it would change the model.
+    /// Whether the mean of what is written to the residual stream is subtracted. An RMSNorm does
+    /// not subtract the mean, so there it would change the model.
     pub(super) fn centers_writing(self, arch: &Arch) -> bool {
         self == Self::Default && arch.norm.kind == NormKind::LayerNorm
     }
@@ -35,7 +35,7 @@ pub(super) struct Affine {
     pub(super) bias: Option<Vec<f32>>,
 }
 
-/// A linear map on its way from the checkpoint to its packed form.
+/// A linear map between the checkpoint and its packed form.
 pub(super) struct Map<'a> {
     pub(super) matrix: WeightMatrix<'a>, // [in, out]
     pub(super) bias: Option<Vec<f32>>,   // [out]
@@ -50,7 +50,7 @@ impl Map<'_> {
         self.matrix.scale.clone_from(&norm.gain);
     }
 
-    /// center_writing_weights: what the map writes has no mean.
+    /// center_writing_weights: subtracts the mean of what the map writes.
     pub(super) fn center(&mut self) {
         self.matrix.shift = self.matrix.means();
         if let Some(bias) = &mut self.bias {
@@ -59,9 +59,9 @@ impl Map<'_> {
         }
     }
 
-    /// fold_value_biases: attention weights sum to one, so a value's bias reaches the output as it
-    /// is and can be part of b_O. The map is W_O; value_bias `[n_key_value_heads * d_head]`, which
-    /// several query heads share.
+    /// fold_value_biases: attention weights sum to one, so the value bias reaches the output
+    /// unchanged and can become part of b_O. The map is W_O; value_bias is `[n_key_value_heads *
+    /// d_head]` and may be shared by several query heads.
     pub(super) fn fold_value_bias(&mut self, value_bias: &[f32], arch: &Arch) {
         let sharing = arch.n_heads / arch.n_key_value_heads;
         let per_head: Vec<f32> = value_bias
@@ -71,7 +71,7 @@ impl Map<'_> {
         self.add_to_bias(&per_head);
     }
 
-    /// center_unembed: logits lose their mean over the vocabulary.
+    /// center_unembed: subtracts the mean of the logits over the vocabulary.
     pub(super) fn center_unembed(&mut self) {
         self.center();
     }
@@ -85,7 +85,7 @@ impl Map<'_> {
     }
 }
 
-/// Takes from each row of `width` values its mean.
+/// Subtracts the mean from each row of `width` values.
 pub(super) fn center_rows(values: &mut [f32], width: usize) {
     for row in values.chunks_mut(width.max(1)) {
         let mean = row.iter().map(|x| f64::from(*x)).sum::<f64>() / width as f64;

@@ -1,9 +1,9 @@
-//! The one table of hook points: TransformerLens' name, what the activation's axes count, and which
-//! models have it.
+//! The table of hook points: TransformerLens' name, the axes of the activation, and the models that
+//! have it.
 
 use super::arch::{Arch, MlpKind, Positions};
 
-/// What an axis of an activation counts.
+/// The meaning of an activation's axis.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Axis {
     /// Rows of the batch.
@@ -14,7 +14,7 @@ pub enum Axis {
     DModel,
     /// Query heads.
     Head,
-    /// Heads of keys and values; as many as query heads in models without grouped attention.
+    /// Heads of keys and values: as many as query heads unless attention is grouped.
     KvHead,
     /// Dimensions of a head.
     DHead,
@@ -28,7 +28,7 @@ pub enum Axis {
     One,
 }
 
-/// Where in a pass a site is.
+/// A site's place in a pass.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Place {
     /// Once, before the blocks.
@@ -42,21 +42,22 @@ pub enum Place {
 /// One row of the table.
 #[derive(Debug)]
 pub struct SiteInfo {
-    /// The name within its block, or the whole name outside of blocks.
+    /// The name within its block, or the whole name outside the blocks.
     pub name: &'static str,
-    /// Where in a pass it is.
+    /// Its place in a pass.
     pub place: Place,
-    /// What each axis of the activation counts.
+    /// The activation's axes.
     pub axes: &'static [Axis],
-    /// Which models have it.
+    /// Whether a model has it.
     pub exists_in: fn(&Arch) -> bool,
-    /// Computed only when it is named: it costs memory or work that an ordinary pass does not need.
+    /// Computed only when named, because it takes memory or work that an ordinary pass doesn't
+    /// need.
     pub on_request: bool,
 }
 
 macro_rules! sites {
     ($($(#[$doc:meta])* $site:ident $name:literal $place:ident $axes:ident $exists_in:ident $($request:ident)?;)*) => {
-        /// A kind of hook point, in the order in which a pass reaches them.
+        /// A kind of hook point, listed in the order of a pass.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
         #[allow(missing_docs, reason = "the names are TransformerLens' own")]
         pub enum Site {
@@ -99,11 +100,11 @@ sites! {
     AttnScores      "attn.hook_attn_scores" Block        PATTERN   always;
     Pattern         "attn.hook_pattern"     Block        PATTERN   always;
     Z               "attn.hook_z"           Block        HEADS     always;
-    /// The part of each head in the attention's output, without b_O.
+    /// Each head's share of the attention output, without b_O.
     Result          "attn.hook_result"      Block        BY_HEAD   always on_request;
     AttnOut         "hook_attn_out"         Block        RESID     always;
     ResidMid        "hook_resid_mid"        Block        RESID     sequential;
-    /// A copy of what the MLP reads, before ln2.
+    /// A copy of the MLP's input, before ln2.
     MlpIn           "hook_mlp_in"           Block        RESID     always on_request;
     Ln2Scale        "ln2.hook_scale"        Block        SCALE     always;
     Ln2Normalized   "ln2.hook_normalized"   Block        RESID     always;
@@ -151,7 +152,7 @@ impl Site {
         &TABLE[self as usize]
     }
 
-    /// What each axis of the activation counts.
+    /// The activation's axes.
     pub fn axes(self) -> &'static [Axis] {
         self.info().axes
     }
@@ -161,12 +162,12 @@ impl Site {
         self.info().place == Place::Block
     }
 
-    /// Whether the site is computed only when it is named.
+    /// Whether the site is computed only when named.
     pub fn on_request(self) -> bool {
         self.info().on_request
     }
 
-    /// Whether an activation is `[batch, pos, d_model]`, which is what steering adds to.
+    /// Whether the activation is `[batch, pos, d_model]`, the shape that steering adds to.
     pub fn is_residual_width(self) -> bool {
         self.axes() == RESID
     }

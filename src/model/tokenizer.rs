@@ -1,4 +1,4 @@
-//! Text to tokens and back, with the id that starts every text.
+//! The tokenizer: text to tokens and back, with the special tokens.
 
 use tokenizers::models::bpe::BPE;
 use tokenizers::pre_tokenizers::byte_level::ByteLevel;
@@ -9,9 +9,10 @@ use super::files::TokenizerFiles;
 use crate::error::{Error, ErrorKind, Result, json_kind, not_json};
 use crate::weights::Source;
 
-/// GPT-2's one special token, which begins, ends and pads texts.
+/// GPT-2's only special token, which begins, ends and pads texts.
 const END_OF_TEXT: &str = "<|endoftext|>";
 
+/// Turns text into tokens and back, and knows the special tokens.
 pub struct Tokenizer {
     inner: HuggingFaceTokenizer,
     bos: u32,
@@ -21,6 +22,10 @@ pub struct Tokenizer {
 }
 
 impl Tokenizer {
+    /// Loads a tokenizer from either layout of files.
+    ///
+    /// # Errors
+    /// If a file can't be read or understood, or has more tokens than the model.
     pub fn load(files: &TokenizerFiles, arch: &Arch) -> Result<Self> {
         let inner = match files {
             TokenizerFiles::Json(source) => {
@@ -51,22 +56,25 @@ impl Tokenizer {
         })
     }
 
-    /// The id that starts every text.
+    /// The token id at the start of every text.
     pub fn bos(&self) -> u32 {
         self.bos
     }
 
-    /// The id that ends a generation.
+    /// The token id that ends a generation.
     pub fn eos(&self) -> u32 {
         self.eos
     }
 
-    /// The id that fills up shorter texts.
+    /// The token id that pads shorter texts.
     pub fn pad(&self) -> u32 {
         self.pad
     }
 
-    /// The tokens of a text, without BOS. `<|endoftext|>` in the text is that token.
+    /// The tokens of a text, without BOS. `<|endoftext|>` in the text becomes that token.
+    ///
+    /// # Errors
+    /// If the text can't be encoded.
     pub fn encode(&self, text: &str) -> Result<Vec<u32>> {
         let encoding = self
             .inner
@@ -75,14 +83,20 @@ impl Tokenizer {
         Ok(encoding.get_ids().to_vec())
     }
 
-    /// The tokens of a text after BOS.
+    /// The tokens of a text, with BOS in front.
+    ///
+    /// # Errors
+    /// As for [`Self::encode`].
     pub fn encode_with_bos(&self, text: &str) -> Result<Vec<u32>> {
         let mut tokens = vec![self.bos];
         tokens.extend(self.encode(text)?);
         Ok(tokens)
     }
 
-    /// The text of tokens, special ones included. Bytes that are no whole character become U+FFFD.
+    /// The text of tokens, including special ones. Incomplete UTF-8 becomes U+FFFD.
+    ///
+    /// # Errors
+    /// If a token is not in the vocabulary.
     pub fn decode(&self, tokens: &[u32]) -> Result<String> {
         self.check(tokens)?;
         self.inner
@@ -90,7 +104,10 @@ impl Tokenizer {
             .map_err(|error| Error::other(format!("can't turn tokens into text: {error}")))
     }
 
-    /// The text of each token by itself.
+    /// The text of each token on its own.
+    ///
+    /// # Errors
+    /// As for [`Self::decode`].
     pub fn decode_each(&self, tokens: &[u32]) -> Result<Vec<String>> {
         tokens
             .iter()
@@ -98,7 +115,10 @@ impl Tokenizer {
             .collect()
     }
 
-    /// The one token that a text is.
+    /// The token of a text that is a single token.
+    ///
+    /// # Errors
+    /// If the text is no token or several.
     pub fn single(&self, text: &str) -> Result<u32> {
         let tokens = self.encode(text)?;
         match tokens.as_slice() {
@@ -111,7 +131,10 @@ impl Tokenizer {
         }
     }
 
-    /// Fails if a token is not in the model's vocabulary.
+    /// Checks that all tokens are in the model's vocabulary.
+    ///
+    /// # Errors
+    /// [`ErrorKind::TokenOutOfRange`] for the first that isn't.
     pub fn check(&self, tokens: &[u32]) -> Result<()> {
         match tokens.iter().find(|token| **token as usize >= self.d_vocab) {
             Some(token) => Err(ErrorKind::TokenOutOfRange {
@@ -124,7 +147,7 @@ impl Tokenizer {
     }
 }
 
-/// The older layout: a vocabulary and its merges, with GPT-2's byte-level rules implied.
+/// The older layout: a vocabulary and its merges, with GPT-2's byte-level rules.
 fn from_parts(vocab: &Source, merges: &Source) -> Result<HuggingFaceTokenizer> {
     let vocab_bytes = vocab.read()?;
     let ids: tokenizers::models::bpe::Vocab =
@@ -177,8 +200,8 @@ fn bad(source: &Source, reason: &dyn ToString) -> Error {
     .hint("copy or download it again, from the model that the weights are of")
 }
 
-/// Why a `tokenizer.json` could not be made into a tokenizer. The library's own words name types
-/// of its program wherever the JSON has an unexpected form.
+/// Why a `tokenizer.json` isn't a tokenizer. If the JSON has an unexpected form, the library's own
+/// message would name Rust types.
 fn not_a_tokenizer(bytes: &[u8], reason: &str) -> String {
     match serde_json::from_slice::<serde_json::Value>(bytes) {
         Err(error) => not_json(&error),

@@ -1,35 +1,35 @@
-//! Completions side by side: the prompt bold, the completion after it, one row for each pair.
+//! Side-by-side completions: the prompt in bold, then the completion, one row per pair.
 
 use super::style::Painter;
 use super::width::{Span, display_width, visible, wrap};
 
-/// A prompt and how it was completed.
+/// A prompt and its completion.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Passage {
-    /// What the completion follows.
+    /// The prompt, shown in bold.
     pub prompt: String,
-    /// The text behind the prompt.
+    /// The completion. A final `<|endoftext|>` is dimmed.
     pub completion: String,
 }
 
-/// One column of passages.
+/// A column of passages.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Side {
-    /// What stands above the column.
+    /// The heading of the column.
     pub title: String,
-    /// From the top down.
+    /// The passages, from top to bottom.
     pub passages: Vec<Passage>,
 }
 
-/// Columns of passages, drawn as a table as wide as the terminal. How wide that is, whoever looks at
-/// it has chosen, so there is no other limit.
+/// Columns of passages, drawn as a table of the terminal's width. The reader chose that width, so
+/// there is no other limit.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ComparisonTable {
-    /// From left to right.
+    /// The columns, from left to right.
     pub sides: Vec<Side>,
 }
 
-/// Columns narrower than this are put one under the other instead.
+/// Columns narrower than this are stacked instead.
 const NARROWEST: usize = 18;
 
 #[derive(Clone, Copy, PartialEq)]
@@ -40,10 +40,10 @@ enum Style {
 }
 
 impl ComparisonTable {
-    /// The table's lines for a terminal of so many columns.
+    /// The table's lines for a terminal with `width` columns.
     pub fn lines(&self, width: usize, painter: Painter) -> Vec<String> {
         let n = self.sides.len().max(1);
-        // A column costs its text, a space on each side and a line.
+        // A column takes its text, a space on each side and a rule.
         let room = width.saturating_sub(3 * n + 1) / n;
         if n > 1 && room < NARROWEST {
             return self.stacked(width, painter);
@@ -84,7 +84,7 @@ impl ComparisonTable {
         lines
     }
 
-    /// One side after the other, for terminals too narrow for both.
+    /// One side below the other, for terminals too narrow for both.
     fn stacked(&self, width: usize, painter: Painter) -> Vec<String> {
         let mut lines = Vec::new();
         for side in &self.sides {
@@ -106,7 +106,7 @@ impl Passage {
             text: shown(&self.prompt),
             style: Style::Prompt,
         }];
-        // The end of the text is a sign, not part of it.
+        // The end-of-text token is a sign, not part of the text.
         let (text, end) = match self.completion.strip_suffix(END_OF_TEXT) {
             Some(text) => (text, END_OF_TEXT),
             None => (self.completion.as_str(), ""),
@@ -130,7 +130,7 @@ fn shown(text: &str) -> String {
     visible(text).replace('\n', "⏎\n")
 }
 
-/// The cells of one row, filled up to the height of the highest.
+/// Adds the cells of a row, padded to the height of the tallest.
 fn push_row(
     lines: &mut Vec<String>,
     cells: Vec<Vec<Vec<Span<Style>>>>,
@@ -202,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn narrow_terminals_get_one_side_after_the_other() {
+    fn narrow_terminals_get_stacked_sides() {
         let lines = table().lines(30, Painter::plain());
         assert_eq!(lines[1], "│ Unsteered completions      │");
         assert!(lines.iter().all(|line| display_width(line) <= 30));
@@ -223,14 +223,14 @@ mod tests {
             let mut table = table();
             table.sides.truncate(sides);
             let lines = table.lines(width, Painter::plain());
-            // Columns of one width, so a line may be left over.
+            // All columns have the same width, so some space may be left over.
             let wanted = width - (width - 1) % sides;
             assert!(lines.iter().all(|line| display_width(line) == wanted));
         }
     }
 
     #[test]
-    fn emoji_do_not_move_the_lines() {
+    fn emoji_keep_the_rules_straight() {
         let passage = |completion: &str| Passage {
             prompt: "I ".into(),
             completion: completion.into(),
@@ -260,7 +260,7 @@ mod tests {
     }
 
     #[test]
-    fn every_line_is_equally_wide_at_any_width() {
+    fn all_lines_have_equal_width() {
         for width in 1..200 {
             let lines = table().lines(width, Painter::plain());
             let widths: Vec<usize> = lines

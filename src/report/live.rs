@@ -1,23 +1,23 @@
-//! Lines on a terminal that are drawn again and again in one place.
+//! Lines on a terminal that are redrawn in place.
 
-/// A part of the screen below the cursor.
+/// The area of the screen below the cursor.
 #[derive(Debug, Default)]
 pub struct LiveArea {
     drawn: usize,
 }
 
 impl LiveArea {
-    /// What to write so that these lines stand in the place of those before. Of more lines than the
-    /// terminal has, the last are shown: what is above the screen can't be drawn again.
+    /// The output that replaces the previous lines with these. If there are more lines than the
+    /// terminal has, only the last ones are shown: what is above the screen can't be redrawn.
     ///
-    /// The screen's first line is never part of it, and lines are cleared one by one: what a
-    /// terminal clears from its first place on, some keep as if it had scrolled away.
+    /// The screen's first line is never used, and lines are cleared one by one: some terminals
+    /// scroll away what is cleared from their first cell on.
     pub fn replace(&mut self, lines: &[String], height: usize) -> String {
         let room = height.saturating_sub(2).max(1);
         let shown = &lines[lines.len().saturating_sub(room)..];
         let mut out = self.start();
         for line in shown {
-            // First, since after a line as wide as the terminal it would clear its last place.
+            // Clear first: after a line as wide as the terminal, this would clear its last cell.
             out.push_str("\x1b[K");
             out.push_str(line);
             out.push('\n');
@@ -27,14 +27,14 @@ impl LiveArea {
         out
     }
 
-    /// What to write so that nothing is left of it.
+    /// The output that removes the area.
     pub fn clear(&mut self) -> String {
         let out = format!("{}{}", self.start(), blank(self.drawn));
         self.drawn = 0;
         out
     }
 
-    /// To the first line that was drawn.
+    /// Moves to the first line that was drawn.
     fn start(&self) -> String {
         match self.drawn {
             0 => String::new(),
@@ -43,7 +43,7 @@ impl LiveArea {
     }
 }
 
-/// Clears lines from the cursor's on and comes back.
+/// Clears lines from the cursor's line on, then returns.
 fn blank(lines: usize) -> String {
     match lines {
         0 => String::new(),
@@ -56,7 +56,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn lines_replace_those_before() {
+    fn lines_replace_the_previous_ones() {
         let mut area = LiveArea::default();
         let lines = |n: usize| (0..n).map(|i| i.to_string()).collect::<Vec<_>>();
         assert_eq!(area.replace(&lines(2), 10), "\x1b[K0\n\x1b[K1\n");

@@ -1,5 +1,5 @@
-//! What is drawn for reading: comparisons, tensors, progress. Knows nothing of models or scripts;
-//! gives back text, and prints none but the progress bar.
+//! Comparisons, tensors and progress, drawn for reading. Knows nothing about models or scripts;
+//! returns text, and prints only the progress bar.
 
 mod comparison;
 mod live;

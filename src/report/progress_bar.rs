@@ -1,4 +1,4 @@
-//! Progress on a terminal: one line on stderr that goes away when the work is done.
+//! A progress bar on a terminal: one line on stderr that disappears when the work is done.
 
 use std::time::{Duration, Instant};
 
@@ -8,10 +8,10 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::progress::{Progress, Task, Unit};
 
-/// Shows work that takes longer than a moment. Make one only when stderr is a terminal.
+/// Displays work that takes longer than a moment. Use it only if stderr is a terminal.
 pub struct TerminalProgress;
 
-/// Work that is done sooner shows nothing, so that nothing flickers.
+/// Shorter work shows nothing, so that nothing flickers.
 const PATIENCE: Duration = Duration::from_millis(250);
 
 impl Progress for TerminalProgress {

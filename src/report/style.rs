@@ -1,4 +1,4 @@
-//! Colours and weights of text, or none of them.
+//! Colours and weights of text, or plain text.
 
 use std::io::IsTerminal;
 
@@ -17,8 +17,8 @@ words! {
 }
 
 impl ColorChoice {
-    /// The painter for a stream. `auto` paints on terminals, unless `NO_COLOR` is set or the
-    /// terminal is dumb; `CLICOLOR_FORCE` paints everywhere.
+    /// The painter for a stream. `auto` uses colour on terminals, unless `NO_COLOR` is set or the
+    /// terminal is dumb; `CLICOLOR_FORCE` forces it everywhere.
     pub fn painter(self, stream: &impl IsTerminal) -> Painter {
         let set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
         let on = match self {
@@ -41,57 +41,57 @@ pub struct Painter {
 }
 
 impl Painter {
-    /// One that adds nothing.
+    /// A painter that leaves text plain.
     pub const fn plain() -> Self {
         Self { on: false }
     }
 
-    /// One that colours.
+    /// A painter that uses escape codes.
     pub const fn colored() -> Self {
         Self { on: true }
     }
 
-    /// Whether it colours.
+    /// Whether it uses escape codes.
     pub fn is_on(self) -> bool {
         self.on
     }
 
-    /// For what stands out.
+    /// Bold text.
     pub fn bold(self, text: &str) -> String {
         self.paint("1", text)
     }
 
-    /// For what may be overlooked.
+    /// Dim text.
     pub fn dim(self, text: &str) -> String {
         self.paint("2", text)
     }
 
-    /// For errors.
+    /// Bold red text.
     pub fn red(self, text: &str) -> String {
         self.paint("1;31", text)
     }
 
-    /// For strings.
+    /// Green text.
     pub fn green(self, text: &str) -> String {
         self.paint("32", text)
     }
 
-    /// For numbers.
+    /// Yellow text.
     pub fn yellow(self, text: &str) -> String {
         self.paint("33", text)
     }
 
-    /// For keywords.
+    /// Magenta text.
     pub fn magenta(self, text: &str) -> String {
         self.paint("35", text)
     }
 
-    /// For prompts and hints.
+    /// Cyan text.
     pub fn cyan(self, text: &str) -> String {
         self.paint("36", text)
     }
 
-    /// For functions and places.
+    /// Bold blue text.
     pub fn blue(self, text: &str) -> String {
         self.paint("1;34", text)
     }

@@ -1,10 +1,10 @@
-//! A tensor as a person wants to see it: its shape, and the corners of its values.
+//! A tensor as text: its shape and the corners of its values.
 
-/// Values shown at each end of an axis before the middle is left out.
+/// The number of values shown at each end of an axis.
 const EDGE: usize = 3;
 
-/// Text of a tensor: `tensor f32 [2, 3]` and its values, shortened. `values` are in row-major
-/// order and as many as the shape says.
+/// The text of a tensor: `tensor f32 [2, 3]` and its values, abbreviated. `values` are in row-major
+/// order, as many as the shape has.
 pub fn tensor_text(shape: &[usize], values: &[f32], dtype: &str) -> String {
     let head = format!("tensor {dtype} {shape:?}");
     if shape.is_empty() {
@@ -45,7 +45,8 @@ pub fn tensor_text(shape: &[usize], values: &[f32], dtype: &str) -> String {
     text
 }
 
-/// The rows to show, as indices into the flattened leading axes; `None` stands for those left out.
+/// The rows to show, as indices into the flattened leading axes; `None` stands for the omitted
+/// ones.
 fn lines_of(shape: &[usize]) -> Vec<Option<usize>> {
     shown_indices(shape[..shape.len() - 1].iter().product())
 }
@@ -74,7 +75,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn small_tensors_are_whole() {
+    fn small_tensors_are_shown_in_full() {
         assert_eq!(
             tensor_text(&[2, 2], &[1.0, -2.5, f32::NEG_INFINITY, 1e-9], "f32"),
             "tensor f32 [2, 2]\n    1.0000  -2.5000\n      -inf 1.000e-9"

@@ -1,18 +1,19 @@
-//! How wide text is on a terminal, and breaking it into lines of a width.
+//! The width of text on a terminal, and wrapping it.
 //!
-//! What a reader sees as one character, a grapheme cluster, may be several: a letter and its
-//! accents, a flag, a family. It is measured and kept as one.
+//! What a reader sees as one character, a grapheme cluster, may consist of several: a letter and
+//! its accents, a flag, a family. It is measured and kept together as one.
 
 use unicode_segmentation::UnicodeSegmentation;
 use unicode_width::UnicodeWidthStr;
 
-/// Columns that a text takes on a terminal: those of its clusters, which is what wrapping counts.
+/// The columns that a text takes on a terminal: the sum over its clusters, which wrapping counts
+/// too.
 pub fn display_width(text: &str) -> usize {
     text.graphemes(true).map(UnicodeWidthStr::width).sum()
 }
 
-/// A text in which nothing acts on the terminal: control characters become visible signs. A
-/// model's text may hold escape codes. Newlines are left for whoever breaks lines.
+/// Makes a text safe for a terminal: control characters become visible signs, since a model's text
+/// may contain escape codes. Newlines stay, for callers to break lines at.
 pub fn visible(text: &str) -> String {
     text.chars()
         .map(|c| match c {
@@ -20,7 +21,7 @@ pub fn visible(text: &str) -> String {
             '\0'..='\u{1f}' => char::from_u32(0x2400 + c as u32).unwrap_or('\u{fffd}'),
             '\u{7f}' => '\u{2421}',
             '\u{80}'..='\u{9f}' | '\u{2028}' | '\u{2029}' => '\u{fffd}',
-            // Marks that change the direction of the text around them.
+            // Marks that change the direction of surrounding text.
             '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{200e}' | '\u{200f}' => {
                 '\u{fffd}'
             }
@@ -29,19 +30,19 @@ pub fn visible(text: &str) -> String {
         .collect()
 }
 
-/// A piece of text in one style; what a style is belongs to the caller.
+/// A span of text in one style; styles are the caller's.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Span<S> {
     pub text: String,
     pub style: S,
 }
 
-/// Breaks styled text into lines of at most `width` columns, between words where that is possible.
-/// Newlines break too; spaces at a break are dropped.
+/// Wraps styled text into lines of at most `width` columns, between words if possible. Newlines
+/// break lines too, and spaces at a break are dropped.
 pub(super) fn wrap<S: Copy + PartialEq>(spans: &[Span<S>], width: usize) -> Vec<Vec<Span<S>>> {
     let width = width.max(1);
     let whole: String = spans.iter().map(|span| span.text.as_str()).collect();
-    // Where each span ends in the whole. A cluster that begins in one span is all of its style.
+    // Where each span ends in the whole text. A cluster takes the style of the span it begins in.
     let ends: Vec<(usize, S)> = spans
         .iter()
         .scan(0, |end, span| {
@@ -61,7 +62,7 @@ pub(super) fn wrap<S: Copy + PartialEq>(spans: &[Span<S>], width: usize) -> Vec<
         .collect();
     let mut lines = Vec::new();
     let (mut start, mut used, mut i) = (0, 0, 0);
-    // Where the line could end, and where the next one would begin then.
+    // The end of the line if it breaks at the last gap, and the start of the next.
     let mut gap: Option<(usize, usize)> = None;
     while i < clusters.len() {
         let cluster = clusters[i].0;
@@ -72,7 +73,7 @@ pub(super) fn wrap<S: Copy + PartialEq>(spans: &[Span<S>], width: usize) -> Vec<
             continue;
         }
         if cluster == " " && used + 1 > width {
-            // A space at the edge is where the line ends by itself.
+            // A space at the edge: the line ends there anyway.
             lines.push(collect(&clusters[start..i]));
             (start, used, gap) = (i + 1, 0, None);
             i += 1;
@@ -95,7 +96,7 @@ pub(super) fn wrap<S: Copy + PartialEq>(spans: &[Span<S>], width: usize) -> Vec<
     lines
 }
 
-/// Neighbours of one style become one span.
+/// Merges neighbours of one style into one span.
 fn collect<S: Copy + PartialEq>(clusters: &[(&str, S)]) -> Vec<Span<S>> {
     clusters
         .chunk_by(|a, b| a.1 == b.1)
@@ -129,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn wide_and_combining_characters_count_as_they_are_drawn() {
+    fn wide_and_combining_characters_have_their_drawn_width() {
         assert_eq!(lines("中文字", 4), ["中文", "字"]);
         assert_eq!(lines("cafe\u{301} x", 4), ["cafe\u{301}", "x"]);
         assert_eq!(lines("中", 1), ["中"]);
@@ -142,7 +143,7 @@ mod tests {
     const FLAG: &str = "\u{1f1e9}\u{1f1ea}";
 
     #[test]
-    fn a_cluster_is_as_wide_as_it_is_drawn() {
+    fn clusters_have_their_drawn_width() {
         for cluster in [FAMILY, WAVE, HEART, KEYCAP, FLAG, "\u{1f600}", "中"] {
             assert_eq!(display_width(cluster), 2, "{cluster:?}");
         }
@@ -153,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn lines_break_between_clusters_and_never_within() {
+    fn lines_never_break_inside_a_cluster() {
         for cluster in [FAMILY, WAVE, HEART, KEYCAP, FLAG, "中", "e\u{301}e\u{301}"] {
             let text = cluster.repeat(5);
             let whole = |n: usize| cluster.repeat(n);
@@ -175,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cluster_over_two_styles_has_that_of_its_beginning() {
+    fn a_cluster_takes_the_style_of_its_start() {
         let span = |text: &str, style| Span {
             text: text.to_owned(),
             style,
@@ -190,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_acts_on_the_terminal() {
+    fn control_characters_are_made_visible() {
         assert_eq!(visible("a\x1b[31mb\tc\u{202e}d"), "a␛[31mb␉c\u{fffd}d");
     }
 }

@@ -1,4 +1,4 @@
-//! The circumstances of one run: who may stop it, who watches it, what it may use.
+//! The circumstances of one run: its cancel flag, its progress display, and what it may use.
 
 use std::sync::Arc;
 
@@ -7,25 +7,26 @@ use crate::permissions::Permissions;
 use crate::profile::Profile;
 use crate::progress::{Progress, silent};
 
-/// Passed into every call that takes time, memory or files, and never kept by a model: one model
-/// serves several runs, each with its own limits. Cheap to clone; clones share the cancel flag and
-/// the profile.
+/// The circumstances of one run. Passed into every call that takes time, memory or files, and never
+/// kept by a model: one model serves several runs, each with its own limits. Clones are cheap and
+/// share the cancel flag and the profile.
 ///
 /// ```
 /// use avec::RunContext;
 ///
-/// let run = RunContext::default();
-/// assert!(!run.cancel.is_raised());
+/// let run = RunContext { memory: Some(4_000_000_000), ..RunContext::default() };
+/// run.cancel.raise();
+/// assert!(run.clone().cancel.check().is_err());
 /// ```
 #[derive(Clone)]
 pub struct RunContext {
-    /// Stops loading, downloads and passes when it is raised.
+    /// Stops loading, downloads and passes when raised.
     pub cancel: Cancel,
-    /// Hears of work that takes long.
+    /// Displays the progress of long work.
     pub progress: Arc<dyn Progress>,
-    /// Counts where time goes.
+    /// Measures where the time goes.
     pub profile: Profile,
-    /// How many bytes generation may use at once; half of what is free if absent.
+    /// The most bytes that generation may use at once; by default half of the free memory.
     pub memory: Option<u64>,
     /// What the run may read, write and download.
     pub permissions: Permissions,

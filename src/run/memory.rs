@@ -1,10 +1,10 @@
-//! How much memory is free, and refusing what can't fit before it is allocated.
+//! Measuring free memory, and refusing what can't fit before it is allocated.
 
 use candle_core::Device;
 
 use crate::error::{Error, ErrorKind, Result};
 
-/// Bytes that this machine can still give, if it tells.
+/// Bytes that this machine can still allocate, if the system reports them.
 pub fn available() -> Option<u64> {
     let mut system = sysinfo::System::new().ok()?;
     system.refresh_memory();
@@ -14,7 +14,8 @@ pub fn available() -> Option<u64> {
     }
 }
 
-/// Fails if `needed` bytes would not fit. On other devices than the CPU their own library decides.
+/// Fails if `needed` bytes won't fit. On devices other than the CPU, that is left to their own
+/// library.
 pub fn check(what: &str, needed: u64, device: &Device) -> Result<()> {
     if !device.is_cpu() {
         return Ok(());

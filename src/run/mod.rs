@@ -1,4 +1,4 @@
-//! What one run shares, as one value that is passed into calls.
+//! The circumstances of one run, as one value passed into calls.
 
 mod context;
 mod memory;

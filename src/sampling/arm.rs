@@ -1,43 +1,63 @@
-//! What is generated, and what comes of it: arms, options, finished rows.
+//! The input and output of a generation: arms, options, finished rows.
 
 use super::rng::Rng;
 use super::sampler::Sampling;
 use crate::model::Hooks;
 
-/// A prompt, the hooks that it is run under, and the rows that go on from it.
+/// A prompt, the hooks that it runs under, and the rows that continue it.
 pub struct Arm<'h> {
-    /// Token ids, BOS included where there is one.
+    /// Token ids, including BOS if there is one.
     pub prompt: Vec<u32>,
-    /// The hooks of the prompt's pass and, those that ask for it, of every step.
+    /// The hooks of the prompt's pass and, unless they are for the prompt only, of every step.
     pub hooks: Hooks<'h>,
-    /// Which stream of chance each row draws from.
+    /// The random stream of each row.
     pub rows: Vec<RowKey>,
 }
 
-/// Which stream of chance a row draws from.
+/// Selects the random stream of a row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct RowKey {
-    /// Rows of one run share one torch stream, which restarts from the seed for every run.
+    /// The run. Its rows share one torch stream, which restarts from the seed for every run.
     pub run: usize,
-    /// The row's place within its run. Rows with the same index in different runs draw the same
-    /// numbers, so that differences between runs come from their hooks.
+    /// The row's index within its run. Rows with the same index in different runs draw the same
+    /// numbers, so differences between runs come from their hooks.
     pub index: usize,
 }
 
 /// How rows are generated.
+///
+/// ```
+/// use avec::prelude::*;
+/// use avec::store::{self, StoreOptions};
+///
+/// let run = RunContext::default();
+/// let files = store::find("demo", &StoreOptions::default())?;
+/// let model = HookedTransformer::load(&run, &files, &LoadOptions::default())?;
+///
+/// let mut arms = [avec::sampling::Arm {
+///     prompt: model.to_tokens("I think")?,
+///     hooks: Hooks::none(),
+///     rows: (0..2).map(|index| avec::sampling::RowKey { run: 0, index }).collect(),
+/// }];
+/// let options = GenerateOptions { max_new_tokens: 5, ..GenerateOptions::default() };
+/// let rows = model.generate(&run, &mut arms, &options, &mut |_arm, _row, _token| {})?;
+/// assert_eq!(rows[0].len(), 2);
+/// assert!(rows[0][0].tokens.len() <= 5);
+/// # Ok::<(), avec::error::Error>(())
+/// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct GenerateOptions {
-    /// The most tokens that a row gets.
+    /// The most new tokens of a row.
     pub max_new_tokens: usize,
     /// How the next token is chosen.
     pub sampling: Sampling,
-    /// The same seed gives the same text.
+    /// The seed: the same seed gives the same text.
     pub seed: u64,
-    /// Where the chance in sampling comes from.
+    /// The source of random numbers.
     pub rng: Rng,
-    /// End a row at end-of-text, and the generation when all rows have ended.
+    /// Whether a row ends at end-of-text, and the generation when all rows have ended.
     pub stop_at_eos: bool,
-    /// Also compute the loss of each token of prompt and completion.
+    /// Whether to compute the loss of each token of prompt and completion too.
     pub losses: bool,
 }
 
@@ -54,17 +74,18 @@ impl Default for GenerateOptions {
     }
 }
 
-/// One finished row.
+/// A finished row.
 #[derive(Debug, Clone, PartialEq)]
 pub struct GeneratedRow {
-    /// Which row.
+    /// The row.
     pub key: RowKey,
-    /// The new tokens, up to and with the end-of-text that ended the row, if one did.
+    /// The new tokens, including the end-of-text token if one ended the row.
     pub tokens: Vec<u32>,
-    /// With `losses`: the negative log-likelihood, under the arm's hooks, of every token of prompt
-    /// and completion but the first.
+    /// With `losses`: the negative log-likelihood in nats, under the arm's hooks, of every token of
+    /// prompt and completion but the first.
     pub losses: Vec<f32>,
 }
 
-/// Hears of every new token of every row: arm, row within the arm, the token.
+/// Called for every new token of every row with the arm, the row's index within the arm, and the
+/// token.
 pub type OnToken<'a> = dyn FnMut(usize, usize, u32) + 'a;

@@ -1,23 +1,23 @@
-//! Packing the rows of arms into batches that fit into memory.
+//! Packs the rows of arms into batches that fit into memory.
 
 use super::arm::{Arm, GenerateOptions};
 use crate::error::Result;
 use crate::model::{HookedTransformer, KvCache};
 use crate::run::{RunContext, available, check_memory};
 
-/// More rows than this in one batch gain nothing: the linear maps are at their full speed.
+/// More rows in one batch gain nothing: the linear maps already run at full speed.
 const MAX_BATCH: usize = 256;
 
 /// A row of an arm.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Place {
     pub(super) arm: usize,
-    /// The row's place within its arm.
+    /// The row's index within its arm.
     pub(super) row: usize,
 }
 
-/// Rows that decode together, in the order of their arms: as many as the memory budget allows at
-/// once, by default half of what is free; but always one.
+/// Packs rows, in the order of their arms, into batches that decode together: as many rows per
+/// batch as the memory budget allows, by default half of the free memory, but at least one.
 pub(super) fn pack(
     model: &HookedTransformer,
     run: &RunContext,

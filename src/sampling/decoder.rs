@@ -1,4 +1,4 @@
-//! One batch of rows: the prompts, then one token for every row at a time.
+//! Decodes one batch of rows: first the prompts, then one token for every row at a time.
 
 use std::collections::HashMap;
 use std::ops::Range;
@@ -18,10 +18,10 @@ use crate::model::{
 use crate::profile::{Part, Stage};
 use crate::run::RunContext;
 
-/// Prompts of several arms go through the model together up to so many tokens.
+/// Prompts of several arms run together, up to this number of tokens.
 const PROMPT_TOKENS: usize = 256;
 
-/// One batch on its way.
+/// A batch that is being decoded.
 pub(super) struct Decoder<'m> {
     model: &'m HookedTransformer,
     run: &'m RunContext,
@@ -31,23 +31,23 @@ pub(super) struct Decoder<'m> {
     cache: KvCache,
 }
 
-/// What an arm's prompt left, for the arm's rows in the next batch.
+/// The results of an arm's prompt, for the arm's rows in the next batch.
 pub(super) struct PromptState {
     arm: usize,
     kv: PromptKv,
-    /// Of the prompt's tokens, if losses are wanted.
+    /// The losses of the prompt's tokens, if wanted.
     losses: Vec<f32>,
     logits: Tensor, // [1, d_vocab]
 }
 
-/// The logits that rows draw their next tokens from.
+/// The logits from which rows draw their next tokens.
 struct NextLogits {
     values: Tensor, // [source, d_vocab]
-    /// Which of them each row draws from: the rows of an arm share their prompt's.
+    /// The index of each row's logits: the rows of an arm share their prompt's.
     of_row: Vec<usize>,
 }
 
-/// The torch stream of a run, and how many rows draw from it at each step.
+/// The torch stream of a run, and the number of rows that draw from it at each step.
 struct TorchRun {
     stream: TorchStream,
     rows: usize,
@@ -101,8 +101,8 @@ impl<'m> Decoder<'m> {
         self.rows
     }
 
-    /// Generates the batch. `last_prompt` is what the batch before left of its last arm, and becomes
-    /// what this one leaves of its own.
+    /// Generates the batch. `last_prompt` is the state of the last arm of the previous batch, and
+    /// becomes that of this batch.
     pub(super) fn run(
         &mut self,
         arms: &mut [Arm],
@@ -110,7 +110,7 @@ impl<'m> Decoder<'m> {
         on_token: &mut OnToken,
     ) -> Result<()> {
         let steps = match self.options.max_new_tokens {
-            // Only the losses of the prompts are wanted.
+            // Only the prompts' losses are wanted.
             0 if self.options.losses => 1,
             steps => steps,
         };
@@ -136,9 +136,9 @@ impl<'m> Decoder<'m> {
         Ok(())
     }
 
-    /// Runs each arm's prompt once and gives its last logits to all its rows. Arms whose prompts are
-    /// equally long go through the model together, each under its own hooks. An arm that began in
-    /// the batch before is not run again.
+    /// Runs each arm's prompt once and gives its last logits to all of its rows. Arms with prompts
+    /// of equal length run together, each under its own hooks. An arm that began in the previous
+    /// batch is not run again.
     fn prompts(
         &mut self,
         arms: &mut [Arm],
@@ -188,7 +188,7 @@ impl<'m> Decoder<'m> {
         })
     }
 
-    /// The prompts' last logits, `[prompt, d_vocab]`.
+    /// Runs prompts of one length; their last logits are `[prompt, d_vocab]`.
     fn prompts_of_one_length(
         &mut self,
         arms: &mut [Arm],
@@ -267,7 +267,7 @@ impl<'m> Decoder<'m> {
         })
     }
 
-    /// The rows of each arm in this batch; an arm's rows are neighbours.
+    /// The rows of each arm in this batch, which are adjacent.
     fn arm_ranges(&self) -> Vec<(usize, Range<usize>)> {
         let mut ranges: Vec<(usize, Range<usize>)> = Vec::new();
         for (i, row) in self.rows.iter().enumerate() {
@@ -307,7 +307,7 @@ impl<'m> Decoder<'m> {
     }
 
     /// With `rng: "torch"`, the raw numbers of this step for each row of the batch. A run's stream
-    /// goes through all rows of the run in order, finished ones and those of other batches too.
+    /// serves all rows of the run in order, including finished rows and those in other batches.
     fn torch_raw(&mut self, d_vocab: usize) -> Vec<Option<Vec<u64>>> {
         let mut raw = vec![None; self.rows.len()];
         if self.options.sampling.temperature == 0.0 {

@@ -1,6 +1,6 @@
-//! Generating the rows of all arms, batch by batch.
+//! Generation: arms, options, finished rows.
 //!
-//! Steering acts on the prompt's pass only and lives on in the KV cache, so after the prompts
+//! Steering acts only on the prompt's pass and persists in the KV cache, so after the prompts,
 //! steered and unsteered rows are one batch. How rows are packed into batches changes no text.
 
 use std::collections::HashMap;
@@ -13,8 +13,8 @@ use crate::model::HookedTransformer;
 use crate::run::RunContext;
 
 impl HookedTransformer {
-    /// Generates the rows of all arms: `[arm][row]`. Each arm's prompt runs once, whatever the
-    /// number of its rows and of the batches that they need.
+    /// Generates the rows of all arms: `[arm][row]`. Each arm's prompt runs once, however many rows
+    /// it has and however many batches they need.
     ///
     /// # Errors
     /// If a prompt is empty, too long or has unknown tokens, if an option is out of range, if not

@@ -1,4 +1,5 @@
-//! Sampling texts: arms into batches, batches token by token, logits into tokens.
+//! Generation: packs arms into batches, decodes them token by token, and samples tokens from
+//! logits.
 
 mod arm;
 mod batches;

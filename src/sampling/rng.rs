@@ -7,7 +7,7 @@ use rand_mt::Mt;
 use crate::words::words;
 
 words! {
-    /// Where the chance in sampling comes from.
+    /// The source of random numbers.
     pub enum Rng: "rng", default Row {
         /// Every row has its own stream from (seed, row index), so that its text depends on
         /// neither the number of rows nor threads, batches or machines.
@@ -18,8 +18,8 @@ words! {
     }
 }
 
-/// One row's generator: ChaCha8 keyed by the seed, with the row as its stream. Both are fixed by
-/// their definition, so a script's text stays the same over versions and machines.
+/// A row's generator: ChaCha8 keyed by the seed, with the row as its stream. ChaCha8 is fully
+/// specified, so a script's text stays the same across versions and machines.
 pub struct RowStream(ChaCha8Rng);
 
 impl RowStream {
@@ -29,7 +29,7 @@ impl RowStream {
         Self(rng)
     }
 
-    /// Uniform in [0, 1).
+    /// A uniform number in [0, 1).
     pub fn uniform(&mut self) -> f64 {
         self.0.random()
     }
@@ -41,12 +41,12 @@ pub struct TorchStream(Mt);
 
 impl TorchStream {
     pub fn new(seed: u64) -> Self {
-        // torch's engine keeps the low 32 bits of a seed.
+        // torch's generator uses the low 32 bits of a seed.
         Self(Mt::new(seed as u32))
     }
 
-    /// The raw numbers behind the next `n` values. Turning one into its value costs a logarithm,
-    /// so that is left to [`exponential`], for those that matter.
+    /// The raw numbers for the next `n` values. Converting one takes a logarithm, so that is left
+    /// to [`exponential`] for the values that matter.
     pub fn next_raw(&mut self, n: usize) -> Vec<u64> {
         (0..n)
             .map(|_| {
@@ -64,7 +64,7 @@ impl TorchStream {
     }
 }
 
-/// The Exp(1) value of a raw number, rounded to f32 as torch's is.
+/// The Exp(1) value of a raw number, rounded to f32 like torch's.
 pub fn exponential(raw: u64) -> f32 {
     const BITS: u32 = 53;
     let u = (raw & ((1 << BITS) - 1)) as f64 / (1u64 << BITS) as f64;
@@ -82,7 +82,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn skipping_is_the_same_as_not_looking() {
+    fn skipped_numbers_advance_the_stream() {
         let mut skipped = TorchStream::new(7);
         skipped.skip(1000);
         let mut read = TorchStream::new(7);
@@ -90,7 +90,7 @@ mod tests {
         assert_eq!(skipped.next_raw(3), read.next_raw(3));
     }
 
-    /// Pinned: scripts that were passed on must print the same text next year.
+    /// Pinned: shared scripts must print the same text next year.
     #[test]
     fn row_streams_never_change() {
         let first = |seed, row| RowStream::new(seed, row).uniform();

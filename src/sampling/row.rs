@@ -1,4 +1,4 @@
-//! One row on its way: its tokens so far, its random stream, its losses.
+//! The state of one row: its tokens so far, its random stream, its losses.
 
 use std::collections::HashMap;
 
@@ -9,14 +9,14 @@ use super::sampler::{Chance, Sampling};
 use crate::error::{ErrorKind, Result};
 use crate::kernels::reductions::{all_finite, log_sum_exp};
 
-/// A row on its way.
+/// A row that is being generated.
 pub(super) struct Row {
     pub(super) arm: usize,
-    /// Its place within its arm.
+    /// Its index within its arm.
     pub(super) place: usize,
     pub(super) key: RowKey,
     stream: RowStream,
-    /// How often each token stands in the row so far.
+    /// How often each token occurs in the row so far.
     seen: HashMap<u32, u32>,
     pub(super) tokens: Vec<u32>,
     pub(super) losses: Vec<f32>,
@@ -42,7 +42,7 @@ impl Row {
         }
     }
 
-    /// Draws and gives the next token; the logits are scratch space afterwards.
+    /// Draws the next token. The logits are scratch space afterwards.
     pub(super) fn draw(
         &mut self,
         logits: &mut [f32],
@@ -79,8 +79,8 @@ impl Row {
     }
 }
 
-/// What the loss needs of a row's logits after the sampler has changed them: it divides all of them
-/// by the temperature, and subtracts a penalty only from those of tokens that were seen.
+/// What the loss needs of a row's logits once the sampler has changed them: the sampler divides all
+/// of them by the temperature, and subtracts a penalty only from tokens that have occurred.
 struct CleanLogits<'s> {
     log_sum_exp: f32,
     seen: &'s [(u32, u32)],

@@ -1,7 +1,7 @@
-//! From one row's logits to its next token.
+//! The sampler: from a row's logits to its next token.
 //!
-//! Works on plain slices: the kept tokens are found by partial selection, so that the vocabulary
-//! is never sorted.
+//! It works on plain slices and finds the kept tokens by partial selection, so it never sorts the
+//! vocabulary.
 
 use std::cmp::Ordering;
 
@@ -16,15 +16,15 @@ use crate::rule::Rule;
 /// How the next token is chosen.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Sampling {
-    /// 0 takes the most likely token, and nothing else applies.
+    /// Divides the logits. 0 takes the most likely token, and nothing else applies.
     pub temperature: f64,
-    /// Keeps the k most likely tokens, and all that tie with the k-th. Goes before `top_p`.
+    /// Keeps the k most likely tokens and all ties with the k-th. Takes precedence over `top_p`.
     pub top_k: Option<usize>,
-    /// Keeps the most likely token, and each further one as long as those before it have at most
-    /// this probability together.
+    /// Keeps the most likely token, and further tokens as long as those before them have at most
+    /// this total probability.
     pub top_p: Option<f64>,
-    /// Is taken from a token's logit once for every time it stands in the row: BOS, prompt and
-    /// what was generated. Not divided by the temperature.
+    /// Subtracted from a token's logit for each time it occurs in the row: BOS, prompt and new
+    /// tokens. Not divided by the temperature.
     pub freq_penalty: f64,
 }
 
@@ -45,17 +45,25 @@ impl Default for Sampling {
 }
 
 impl Sampling {
+    /// The range of [`Self::temperature`].
     pub const TEMPERATURE: Rule<f64> = AT_LEAST_ZERO;
+    /// The range of [`Self::top_k`].
     pub const TOP_K: Rule<usize> = Rule {
         text: "1 or more",
         holds: |k| *k >= 1,
     };
+    /// The range of [`Self::top_p`].
     pub const TOP_P: Rule<f64> = Rule {
         text: "above 0 and at most 1",
         holds: |p| *p > 0.0 && *p <= 1.0,
     };
+    /// The range of [`Self::freq_penalty`].
     pub const FREQ_PENALTY: Rule<f64> = AT_LEAST_ZERO;
 
+    /// Checks that all values are in range.
+    ///
+    /// # Errors
+    /// For the first that is not.
     pub fn check(&self) -> Result<()> {
         Self::TEMPERATURE.check("temperature", &self.temperature)?;
         if let Some(top_k) = &self.top_k {
@@ -67,14 +75,14 @@ impl Sampling {
         Self::FREQ_PENALTY.check("freq_penalty", &self.freq_penalty)
     }
 
-    /// What logits are divided by. Beyond these bounds a float has no room for the quotients; there
-    /// a distribution is certain or flat already.
+    /// The divisor of the logits. Beyond these bounds f32 can't hold the quotients, and the
+    /// distribution is already certain or flat.
     pub fn divisor(&self) -> f32 {
         self.temperature.clamp(1e-20, 1e20) as f32
     }
 
-    /// The next token. `logits` are finite, and scratch space afterwards; `seen` holds the row's
-    /// tokens so far with how often each occurs.
+    /// Chooses the next token. `logits` must be finite, and are scratch space afterwards; `seen`
+    /// holds the row's tokens so far with their counts.
     pub fn choose(
         &self,
         logits: &mut [f32],
@@ -113,15 +121,15 @@ impl Sampling {
     }
 }
 
-/// What decides between the tokens that are left.
+/// The randomness that decides between the remaining tokens.
 pub enum Chance<'a> {
-    /// A number in [0, 1) that is looked up in the cumulative distribution.
+    /// A number in [0, 1), looked up in the cumulative distribution.
     Uniform(f64),
     /// torch's way: one raw number of its generator for every token of the vocabulary.
     Raw(&'a [u64]),
 }
 
-/// The first of the largest.
+/// The first of the largest logits.
 fn argmax(logits: &[f32]) -> u32 {
     let mut best = 0;
     for (i, logit) in logits.iter().enumerate() {
@@ -132,7 +140,7 @@ fn argmax(logits: &[f32]) -> u32 {
     best as u32
 }
 
-/// The `k` most likely tokens and all that tie with the last of them.
+/// The `k` most likely tokens and all ties with the last of them.
 fn most_likely(logits: &[f32], k: usize) -> Vec<u32> {
     let mut values = logits.to_vec();
     let (_, threshold, _) = values.select_nth_unstable_by(k - 1, |a, b| b.total_cmp(a));
@@ -140,8 +148,8 @@ fn most_likely(logits: &[f32], k: usize) -> Vec<u32> {
     above(logits, threshold)
 }
 
-/// The tokens whose logit is at least `threshold`. Most parts of a vocabulary hold none, and are
-/// passed over by a count that the compiler makes vectors of.
+/// The tokens whose logit is at least `threshold`. Most chunks of a vocabulary contain none and are
+/// skipped after a count that the compiler vectorises.
 fn above(logits: &[f32], threshold: f32) -> Vec<u32> {
     const PART: usize = 64;
     let mut tokens = Vec::new();
@@ -156,12 +164,12 @@ fn above(logits: &[f32], threshold: f32) -> Vec<u32> {
     tokens
 }
 
-/// The most likely tokens while those that are more likely have at most `p` together, the lowest
-/// ids first of equals; given in the order of their ids.
+/// The most likely tokens as long as more likely ones have at most `p` together, with ties resolved
+/// in favour of lower ids; in the order of their ids.
 ///
-/// Most of the probability sits on few tokens, so those within some distance of the best are looked
-/// at first. They are counted into buckets by their distance, and only the bucket in which `p` is
-/// reached is sorted: a flat distribution takes no longer than two walks over it.
+/// Most of the probability is on few tokens, so first consider only those within some distance of
+/// the best. They are counted into buckets by distance, and only the bucket in which `p` is reached
+/// is sorted: a flat distribution takes no more than two walks over it.
 fn nucleus(logits: &[f32], max: f32, p: f64) -> Vec<u32> {
     const BUCKETS: usize = 512;
     let limit = p * f64::from(reductions::sum_exp(logits, max));
@@ -217,15 +225,15 @@ fn nucleus(logits: &[f32], max: f32, p: f64) -> Vec<u32> {
     vec![argmax(logits)]
 }
 
-/// Looks a number in [0, 1) up in the distribution over the kept tokens.
+/// Looks up a number in [0, 1) in the distribution over the kept tokens.
 fn look_up(u: f64, kept: &[u32], logits: &[f32], max: f32) -> u32 {
     let weights = weights(kept.iter().map(|token| logits[*token as usize]), max);
     let total: f64 = weights.iter().map(|w| f64::from(*w)).sum();
     kept[position_of(u * total, &weights).unwrap_or(0)]
 }
 
-/// The same over all tokens, in the order of their ids: first the part that the number falls into,
-/// then the token.
+/// Like [`look_up`] over all tokens, in the order of their ids: first finds the chunk that the
+/// number falls into, then the token.
 fn look_up_in_all(u: f64, logits: &[f32], max: f32) -> u32 {
     const PART: usize = 1024;
     let sum = |part: &[f32]| f64::from(reductions::sum_exp(part, max));
@@ -253,7 +261,7 @@ fn weights(logits: impl Iterator<Item = f32>, max: f32) -> Vec<f32> {
     weights
 }
 
-/// The first place up to which more than `wanted` comes together, or the last that has any weight.
+/// The first index at which the cumulative weight exceeds `wanted`, or the last with any weight.
 fn position_of(wanted: f64, weights: &[f32]) -> Option<usize> {
     let mut sum = 0.0;
     let mut last = None;
@@ -269,8 +277,8 @@ fn position_of(wanted: f64, weights: &[f32]) -> Option<usize> {
     last
 }
 
-/// torch's way of drawing: every token's probability is divided by its own Exp(1) number, and the
-/// largest wins.
+/// The exponential race, torch's way of drawing: every token's probability is divided by its own
+/// Exp(1) number, and the largest ratio wins.
 fn exponential_race(
     raw: &[u64],
     tokens: impl Iterator<Item = (u32, f32)> + Clone,
@@ -281,7 +289,7 @@ fn exponential_race(
     for (token, logit) in tokens {
         let p = (logit - max).exp() / total;
         let ratio = p / exponential(raw[token as usize]);
-        // The lowest id on ties, whatever order the tokens come in.
+        // Ties go to the lowest id, whatever the order of the tokens.
         if ratio > best.0 || (ratio == best.0 && token < best.1) {
             best = (ratio, token);
         }
@@ -323,14 +331,14 @@ mod tests {
         assert_eq!(nucleus(&logits, max, 0.6), [1, 2]);
         assert_eq!(nucleus(&logits, max, 0.8), [0, 1, 2]);
         assert_eq!(nucleus(&logits, max, 0.99), [0, 1, 2, 3]);
-        // Equal ones: the lowest ids.
+        // Ties: the lowest ids.
         assert_eq!(nucleus(&[0.0; 8], 0.0, 0.3), [0, 1, 2]);
         assert_eq!(nucleus(&[-1.0, 0.0], 0.0, 1e-9), [1]);
     }
 
     #[test]
-    fn a_wide_nucleus_is_the_whole_sort() {
-        // A flat tail far below the best: the first distances don't suffice.
+    fn a_wide_nucleus_equals_a_full_sort() {
+        // A flat tail far below the best, beyond the first distances.
         let logits: Vec<f32> = (0..1000)
             .map(|i| if i == 500 { 8.0 } else { -(i as f32) * 1e-3 })
             .collect();
@@ -374,7 +382,7 @@ mod tests {
     }
 
     #[test]
-    fn top_k_keeps_ties_and_goes_before_top_p() {
+    fn top_k_keeps_ties_and_takes_precedence_over_top_p() {
         assert_eq!(most_likely(&[1.0, 2.0, 2.0, 3.0], 2), [1, 2, 3]);
         let both = Sampling {
             top_k: Some(2),
@@ -398,7 +406,7 @@ mod tests {
     }
 
     #[test]
-    fn the_coldest_takes_the_best_and_the_hottest_takes_all() {
+    fn extreme_temperatures_are_certain_or_flat() {
         let with = |temperature, u| {
             let sampling = Sampling {
                 temperature,

@@ -28,7 +28,7 @@ impl Host {
     ///     "middle_layer",
     ///     ["model"],
     ///     "The number of the block in the middle of a model.",
-    ///     |model: &mut HookedTransformer| (model.config().n_layers / 2) as i64,
+    ///     |model: &mut HookedTransformer| (model.arch().n_layers / 2) as i64,
     /// );
     /// let script = "let layer = load_model(\"demo\").middle_layer();";
     /// assert!(host.run_text("middle", script).is_ok());

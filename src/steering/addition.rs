@@ -1,39 +1,52 @@
-//! One activation addition: a prompt's activations times a coefficient, to be added somewhere.
+//! Activation additions: a prompt's activations times a coefficient, to be added somewhere.
 
 use crate::error::{Error, ErrorKind, Result, Subject};
 use crate::model::{HookName, HookedTransformer};
 use crate::rule::Rule;
 
-/// What is added: the clean model's activations at `act_name` on a text, times `coeff`.
+/// An activation addition: the clean model's activations at `act_name` on a text, times `coeff`.
 ///
-/// Two additions are equal when all three are equal; one made from a prompt never equals one made
-/// from tokens, even of the same text.
+/// Two additions are equal if all three fields are. One made from a prompt never equals one made
+/// from tokens, even of the same text. Source: Turner et al. 2023, "Activation Addition: Steering
+/// Language Models Without Optimization".
+///
+/// ```
+/// use avec::prelude::*;
+///
+/// let love = ActivationAddition::new(Some("Love".into()), None, 5.0, HookName::resid_pre(6))?;
+/// assert_eq!(love.source, avec::steering::SteeringSource::Prompt("Love".into()));
+/// # Ok::<(), avec::error::Error>(())
+/// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct ActivationAddition {
-    /// Whose activations are taken.
+    /// The text whose activations are added.
     pub source: SteeringSource,
-    /// What they are multiplied by.
+    /// The factor of the activations.
     pub coeff: f64,
-    /// Where they are taken and added.
+    /// The hook point where activations are taken and added; `[batch, pos, d_model]`.
     pub act_name: HookName,
 }
 
-/// The text whose activations are taken.
+/// The text whose activations are added.
 #[derive(Debug, Clone, PartialEq)]
 pub enum SteeringSource {
-    /// Tokenized with BOS in front when it is used.
+    /// A prompt, tokenized with BOS in front when it is used.
     Prompt(String),
-    /// Used as they are.
+    /// Token ids, used as they are.
     Tokens(Vec<u32>),
 }
 
 impl ActivationAddition {
+    /// The range of [`Self::coeff`].
     pub const COEFF: Rule<f64> = Rule {
         text: "a finite number",
         holds: |x| x.is_finite(),
     };
 
-    /// An addition from exactly one of a prompt and tokens.
+    /// An addition made from either a prompt or tokens.
+    ///
+    /// # Errors
+    /// If both are given, or neither.
     pub fn new(
         prompt: Option<String>,
         tokens: Option<Vec<u32>>,
@@ -61,7 +74,10 @@ impl ActivationAddition {
         })
     }
 
-    /// The tokens that the activations are taken on.
+    /// The tokens on which the activations are computed.
+    ///
+    /// # Errors
+    /// If the prompt can't be tokenized.
     pub fn tokens(&self, model: &HookedTransformer) -> Result<Vec<u32>> {
         match &self.source {
             SteeringSource::Prompt(prompt) => model.to_tokens(prompt),
@@ -71,12 +87,12 @@ impl ActivationAddition {
 }
 
 /// The hook points at which additions do not cancel at BOS, with the sum of their coefficients to
-/// six digits. What rounding leaves of coefficients that cancel, as 0.1 + 0.2 - 0.3, counts as 0.
+/// six digits. Rounding errors of coefficients that cancel, as in 0.1 + 0.2 - 0.3, count as 0.
 ///
-/// Every prompt starts with BOS, whose activation is the same for all of them and very large. An
-/// x-vector takes away what it adds there; a lone addition moves the model's first position far out.
+/// Every prompt starts with BOS, whose activation is very large and the same for all prompts. An
+/// x-vector cancels there; a single addition moves the model's first position far out.
 pub fn uncancelled_at_bos(additions: &[ActivationAddition]) -> Vec<(HookName, f64)> {
-    // Hook point, sum, and the largest coefficient.
+    // Hook point, sum of coefficients, largest coefficient.
     let mut sums: Vec<(HookName, f64, f64)> = Vec::new();
     for ActivationAddition {
         act_name, coeff, ..
@@ -114,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn coefficients_that_only_rounding_keeps_apart_cancel() {
+    fn coefficients_cancel_up_to_rounding() {
         assert_eq!(sums(&[0.1, 0.2, -0.3]), [0.0; 0]);
         assert_eq!(sums(&[1e6, 0.1, 0.2, -1e6, -0.3]), [0.0; 0]);
         assert_eq!(sums(&[0.0, 0.0]), [0.0; 0]);
@@ -123,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn sums_are_short() {
+    fn sums_are_rounded() {
         assert_eq!(sums(&[0.1, 0.2]), [0.3]);
         assert_eq!(sums(&[5.0]), [5.0]);
     }

@@ -1,5 +1,4 @@
-//! How additions reach the activations: their vectors, the span they cover, and the hooks that add
-//! them.
+//! Injection: the vectors of additions, the spans they cover, and the hooks that add them.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -13,7 +12,7 @@ use crate::run::RunContext;
 use crate::words::words;
 
 words! {
-    /// Which end of the prompt a vector covers.
+    /// The part of the prompt that a vector covers.
     pub enum Location: "addition location", default Front {
         /// From the first position on.
         Front = "front",
@@ -24,23 +23,24 @@ words! {
     }
 }
 
-/// The positions of a prompt of length `prompt` that a vector of length `vector` covers.
+/// The span of a vector of length `vector` in a prompt of length `prompt`, which must not be
+/// shorter.
 pub fn span(location: Location, prompt: usize, vector: usize) -> Range<usize> {
     let start = match location {
         Location::Front => 0,
-        // The middle is at the prompt's half, rounded down, less the vector's, rounded down.
+        // Half of the prompt, rounded down, less half of the vector, rounded down.
         Location::Mid => prompt / 2 - vector / 2,
         Location::Back => prompt - vector,
     };
     start..start + vector
 }
 
-/// The part of the residual stream that is steered: `[start, stop)` of d_model. Empty does nothing.
+/// The dimensions that are steered: `[start, stop)` of d_model. An empty slice does nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ResidSlice {
-    /// The first dimension that is steered.
+    /// The first dimension.
     pub start: usize,
-    /// The one behind the last.
+    /// The dimension after the last.
     pub stop: usize,
 }
 
@@ -60,26 +60,30 @@ impl ResidSlice {
 /// Where in a prompt and in the residual stream vectors are added.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Injection {
-    /// Which end of the prompt.
+    /// The part of the prompt.
     pub location: Location,
-    /// None is the whole of d_model.
+    /// The dimensions; `None` for all of d_model.
     pub slice: Option<ResidSlice>,
 }
 
-/// One addition's vector, computed.
+/// An addition's computed vector.
 #[derive(Debug, Clone)]
 pub struct SteeringVector {
-    /// Where it is added.
+    /// The hook point where it is added.
     pub act_name: HookName,
     /// The tokens that it was computed on.
     pub tokens: Vec<u32>,
-    /// `coeff * activation`: `[1, pos, d_model]`
+    /// `coeff * activation`, `[1, pos, d_model]`.
     pub values: Tensor,
 }
 
 impl SteeringVector {
-    /// The vectors of additions, in their order, on the clean model. Texts of one length run
-    /// together in one pass, which ends at the last layer that is needed.
+    /// Computes the vectors of additions on the clean model, in the additions' order. Texts of one
+    /// length run in one pass, which ends after the last layer needed.
+    ///
+    /// # Errors
+    /// If the model lacks a hook point, if an activation is not `[batch, pos, d_model]`, or as for
+    /// [`HookedTransformer::logits_of`].
     pub fn compute(
         run: &RunContext,
         model: &HookedTransformer,
@@ -118,18 +122,18 @@ impl SteeringVector {
         Ok(vectors.into_iter().flatten().collect())
     }
 
-    /// How many positions it covers.
+    /// The number of positions it covers.
     pub fn len(&self) -> usize {
         self.tokens.len()
     }
 
-    /// Whether nothing is added.
+    /// Whether it covers no positions.
     pub fn is_empty(&self) -> bool {
         self.tokens.is_empty()
     }
 }
 
-/// Additions with their vectors computed, ready for any prompt.
+/// Additions with computed vectors, ready for any prompt.
 pub struct Steering {
     model: HookedTransformer,
     vectors: Vec<SteeringVector>,
@@ -138,6 +142,9 @@ pub struct Steering {
 
 impl Steering {
     /// Computes the vectors, always on the clean model.
+    ///
+    /// # Errors
+    /// If the slice doesn't fit d_model, or as for [`SteeringVector::compute`].
     pub fn new(
         run: &RunContext,
         model: &HookedTransformer,
@@ -154,7 +161,7 @@ impl Steering {
         })
     }
 
-    /// The longest vector, in positions; 0 without additions.
+    /// The length of the longest vector, in positions; 0 without additions.
     pub fn longest(&self) -> usize {
         self.vectors
             .iter()
@@ -163,14 +170,17 @@ impl Steering {
             .unwrap_or(0)
     }
 
-    /// Whether the vectors are added at the same positions of a prompt and of all that begins with it.
+    /// Whether vectors stay at the same positions as a text grows.
     pub fn stays_in_place(&self) -> bool {
         self.injection.location == Location::Front
     }
 
     /// The hooks that add the vectors to this prompt's pass, in the additions' order.
     ///
-    /// A prompt of one token, which can only be BOS, is left alone, as every cached step is.
+    /// A one-token prompt, which can only be BOS, is not steered, like every cached step.
+    ///
+    /// # Errors
+    /// If a vector is longer than the prompt.
     pub fn hooks(&self, prompt: &[u32]) -> Result<Hooks<'static>> {
         let mut hooks = Hooks::none();
         if prompt.len() == 1 {
@@ -194,7 +204,7 @@ impl Steering {
                 continue;
             }
             let at = span(self.injection.location, prompt.len(), vector.len());
-            // Zero outside of what is steered, so that one addition does it: [1, pos, d_model]
+            // Zero outside the steered part, so one tensor addition suffices: [1, pos, d_model]
             let delta = vector
                 .values
                 .narrow(2, dims.start, dims.len())?
@@ -213,7 +223,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn spans_are_those_of_the_original() {
+    fn spans_match_the_original() {
         for ((prompt, vector), expected) in [
             ((10, 4), 3..7),
             ((9, 4), 2..6),

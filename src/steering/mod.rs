@@ -1,7 +1,7 @@
 //! Activation additions: what is added to a model's activations, and where.
 //!
-//! [`ActivationAddition`] says what is meant, [`x_vector`] makes the usual pair of them, and
-//! [`Steering`] computes their vectors on the clean model and turns them into hooks for one prompt.
+//! An [`ActivationAddition`] describes an addition, [`x_vector`] makes the usual pair of them, and
+//! [`Steering`] computes their vectors on the clean model and turns them into hooks for a prompt.
 
 mod addition;
 mod injection;

@@ -1,4 +1,4 @@
-//! The x-vector: one prompt's activations minus another's, as two additions.
+//! The x-vector: the difference of two prompts' activations, as two additions.
 
 use super::addition::ActivationAddition;
 use crate::error::{ErrorKind, Result, Subject};
@@ -6,7 +6,7 @@ use crate::model::{HookName, HookedTransformer};
 use crate::words::words;
 
 words! {
-    /// How two prompts are made equally long.
+    /// How prompts are padded to equal length.
     pub enum PadMethod: "pad method" {
         /// Pads after the shorter text.
         TokensRight = "tokens_right",
@@ -15,25 +15,46 @@ words! {
     }
 }
 
-/// `coeff * (prompt1 - prompt2)` at `act_name`.
+/// The options of [`x_vector`]: `coeff * (prompt1 - prompt2)` at `act_name`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct XVector {
-    /// The text that is added.
+    /// The prompt whose activations are added.
     pub prompt1: String,
-    /// The text that is taken away.
+    /// The prompt whose activations are subtracted.
     pub prompt2: String,
-    /// What their difference is multiplied by.
+    /// The factor of the difference.
     pub coeff: f64,
-    /// Where it is taken and added.
+    /// The hook point where activations are taken and added.
     pub act_name: HookName,
-    /// None: the prompts stay prompts, and may differ in length.
+    /// `None` keeps the prompts as they are; their lengths may differ.
     pub pad_method: Option<PadMethod>,
-    /// The padding token; the tokenizer's own if none is given. 0 is a token like any other.
+    /// The padding token; by default the tokenizer's own. 0 is a token like any other.
     pub custom_pad_id: Option<u32>,
 }
 
-/// The pair `(+coeff on prompt1, -coeff on prompt2)`. Padding needs the model's tokenizer; without
-/// padding, the model may be left out.
+/// The pair of additions `(+coeff on prompt1, -coeff on prompt2)`. Padding needs the model's
+/// tokenizer; without padding, the model may be omitted.
+///
+/// Source: "Steering GPT-2-XL by adding an activation vector", which calls it x-vector.
+///
+/// # Errors
+/// If padding is asked for without a model, or the padding token is not in the vocabulary.
+///
+/// ```
+/// use avec::prelude::*;
+///
+/// let options = XVector {
+///     prompt1: "Love".into(),
+///     prompt2: "Hate".into(),
+///     coeff: 5.0,
+///     act_name: HookName::resid_pre(6),
+///     pad_method: None,
+///     custom_pad_id: None,
+/// };
+/// let [love, hate] = x_vector(&options, None)?;
+/// assert_eq!((love.coeff, hate.coeff), (5.0, -5.0));
+/// # Ok::<(), avec::error::Error>(())
+/// ```
 pub fn x_vector(
     options: &XVector,
     model: Option<&HookedTransformer>,

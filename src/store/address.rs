@@ -1,18 +1,18 @@
-//! The URLs that requests go to, and where a redirect may lead.
+//! The URLs of requests, and where redirects may lead.
 
-/// An `http` or `https` URL that has been checked.
+/// A checked `http` or `https` URL.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Address {
     text: String,
-    /// How long the scheme and the server are.
+    /// The length of scheme and server.
     origin: usize,
 }
 
-/// Signed URLs of storage servers have some thousand characters.
+/// Signed URLs of storage servers have a few thousand characters.
 const LONGEST: usize = 16 << 10;
 
 impl Address {
-    /// A URL with a scheme and a server, without user and password.
+    /// Parses a URL with a scheme and a server, but without user or password.
     pub fn parse(text: &str) -> Option<Self> {
         let scheme = ["http://", "https://"].into_iter().find(|scheme| {
             text.get(..scheme.len())
@@ -42,12 +42,12 @@ impl Address {
         &self.text
     }
 
-    /// Scheme, server and port: who gets the token.
+    /// Scheme, server and port, which decide who receives the token.
     pub fn origin(&self) -> &str {
         &self.text[..self.origin]
     }
 
-    /// A path below this address. It begins with `/` and is encoded.
+    /// The URL of a path below this address. The path begins with `/` and is encoded.
     pub fn join_path(&self, path: &str) -> Self {
         Self {
             text: format!("{}{path}", self.text),
@@ -55,7 +55,7 @@ impl Address {
         }
     }
 
-    /// Where a `Location` header leads.
+    /// The target of a `Location` header.
     pub fn redirected(&self, location: &str) -> Result<Self, &'static str> {
         let is_encrypted = |address: &Self| address.text.starts_with("https://");
         let next = if location.starts_with("//") {
@@ -83,7 +83,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_the_web_is_addressed() {
+    fn only_web_urls_are_accepted() {
         for (text, origin) in [
             ("https://huggingface.co", "https://huggingface.co"),
             ("HTTP://Host:80/a?b#c", "http://host:80"),

@@ -1,5 +1,5 @@
-//! What a hub answers, read with suspicion: its description of a repository, and the headers that
-//! come with a file. Pure functions of what arrived.
+//! A hub's answers, read with suspicion: its description of a repository, and the headers of a
+//! file. Pure functions of what arrived.
 
 use serde::Deserialize;
 
@@ -9,9 +9,9 @@ use super::transport::Hop;
 /// A repository at one revision.
 #[derive(Debug, Default)]
 pub struct Listing {
-    /// Mirrors leave it out; it then comes with each file.
+    /// Missing from mirrors; it then comes with each file.
     pub commit: Option<Commit>,
-    /// The files whose names have passed the rule. Others can't be asked for.
+    /// The files whose names pass the rule. Others can't be requested.
     pub files: Vec<Listed>,
 }
 
@@ -22,7 +22,7 @@ pub struct Listed {
 }
 
 impl Listing {
-    /// From the JSON of the hub's answer. The error says what is wrong and quotes nothing.
+    /// Parses the JSON of the hub's answer. The error says what is wrong and quotes nothing.
     pub fn parse(body: &[u8]) -> Result<Self, String> {
         #[derive(Deserialize)]
         struct Info {
@@ -57,7 +57,7 @@ impl Listing {
             .into_iter()
             .filter_map(|sibling| {
                 let digest = match &sibling.lfs {
-                    // The blob is the pointer then, not the contents.
+                    // Then the blob is the pointer, not the contents.
                     Some(lfs) => lfs.sha256.as_deref().and_then(Digest::parse),
                     None => sibling.blob_id.as_deref().and_then(Digest::parse),
                 };
@@ -79,22 +79,23 @@ impl Listing {
     }
 }
 
-/// What the headers say of a file.
+/// A file's metadata, from its headers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Metadata {
     pub size: u64,
     pub commit: Option<Commit>,
     pub digest: Option<Digest>,
-    /// The `ETag` as it came, to know the same contents again. Never part of a path.
+    /// The `ETag` as received, to recognise the same contents again. Never part of a path.
     pub etag: String,
 }
 
 impl Metadata {
-    /// From the heads of an answer to a request for the first byte, and of the redirects before it.
+    /// From the headers of the answer to a request for the first byte, and of the redirects before
+    /// it.
     pub fn of(hops: &[Hop]) -> Result<Self, String> {
         let last = hops.last().ok_or("there is no answer")?;
         let first = |name: &str| hops.iter().find_map(|hop| hop.head.get(name));
-        // What the hub says goes before what a server says that it redirects to.
+        // The hub's word takes precedence over that of a server it redirects to.
         let etag = first("x-linked-etag")
             .or_else(|| {
                 let of_hub = hops.iter().rev().filter(|hop| hop.of_hub);
@@ -126,7 +127,7 @@ impl Metadata {
     }
 }
 
-/// Where a part begins and how long the whole is: `bytes 5-9/10`.
+/// The start of a part and the length of the whole: `bytes 5-9/10`.
 pub fn content_range(text: &str) -> Option<(u64, u64)> {
     let (range, total) = text.strip_prefix("bytes ")?.split_once('/')?;
     let (start, end) = range.split_once('-')?;
@@ -135,7 +136,7 @@ pub fn content_range(text: &str) -> Option<(u64, u64)> {
     (start <= end && end < total).then_some((start, total))
 }
 
-/// How long the whole is, of a part or of none: `bytes 0-0/10`, `bytes */0`.
+/// The length of the whole, with or without a part: `bytes 0-0/10`, `bytes */0`.
 fn total(text: &str) -> Option<u64> {
     let (_, total) = text.strip_prefix("bytes ")?.split_once('/')?;
     total.parse().ok()
@@ -149,7 +150,7 @@ mod tests {
     const SHA: &str = "0123456789abcdef0123456789abcdef01234567";
 
     #[test]
-    fn names_that_lead_elsewhere_are_not_listed() {
+    fn unsafe_names_are_not_listed() {
         let listing = Listing::parse(
             br#"{"siblings": [{"rfilename": "../../x"}, {"rfilename": "/etc/passwd"}, {"rfilename": "a/b", "blobId": "x"}]}"#,
         )
@@ -164,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn hashes_are_those_of_contents() {
+    fn hashes_are_of_the_contents() {
         let sha256 = "a".repeat(64);
         let text = format!(
             r#"{{"sha": "{SHA}", "siblings": [{{"rfilename": "a", "blobId": "{SHA}"}}, {{"rfilename": "b", "blobId": "{SHA}", "lfs": {{"sha256": "{sha256}", "size": 7}}}}]}}"#
@@ -177,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn answers_that_make_no_sense_are_not_quoted() {
+    fn malformed_answers_are_not_quoted() {
         for (body, reason) in [
             (
                 &b"\xff\xfe<html>"[..],
@@ -210,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn the_hub_is_heard_before_storage() {
+    fn the_hub_s_headers_take_precedence() {
         let sha256 = "b".repeat(64);
         let linked = format!("\"{sha256}\"");
         let metadata = Metadata::of(&[
@@ -233,7 +234,7 @@ mod tests {
         assert_eq!(metadata.size, 10);
         assert_eq!(metadata.digest, Some(Digest::Sha256(sha256)));
         assert_eq!(metadata.commit.as_ref().map(Commit::as_str), Some(SHA));
-        // A hash that storage announces is not the hub's word.
+        // A hash announced by storage is not the hub's word.
         let storage = hop(
             false,
             200,

@@ -1,15 +1,15 @@
-//! The hub's cache on this machine, laid out as Python's huggingface_hub has it, so that both use
-//! each other's files:
+//! The hub's cache on this machine, in the layout of Python's huggingface_hub, so that both use each
+//! other's files:
 //!
 //! ```text
-//! models--org--name/refs/main                  the commit that a branch had
+//! models--org--name/refs/main                  the commit of a branch
 //! models--org--name/snapshots/COMMIT/FILE      a link to a blob
 //! models--org--name/blobs/HASH                 the contents
-//! models--org--name/blobs/HASH.incomplete      what a cut download left
+//! models--org--name/blobs/HASH.incomplete      the rest of an interrupted download
 //! .locks/models--org--name/HASH.lock           held by the process that downloads
 //! ```
 //!
-//! A file appears under its name only when it is whole.
+//! A file appears under its name only once it is complete.
 
 use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
@@ -26,7 +26,7 @@ pub struct CachedRepository {
     locks: PathBuf,
 }
 
-/// Held while a blob is downloaded; goes with the process at the latest.
+/// A lock held while a blob is downloaded; released at the latest when the process ends.
 pub struct Lock(#[expect(dead_code, reason = "closing the file unlocks it")] Option<File>);
 
 impl CachedRepository {
@@ -38,7 +38,7 @@ impl CachedRepository {
         }
     }
 
-    /// The commit that a revision stands for: itself, or what the hub said last.
+    /// The commit of a revision: itself, or the last one reported by the hub.
     pub fn commit(&self, revision: &Revision) -> Option<Commit> {
         Commit::parse(revision.as_str()).or_else(|| {
             let bytes = crate::files::read(&self.reference(revision)).ok()?;
@@ -46,8 +46,8 @@ impl CachedRepository {
         })
     }
 
-    /// A file of a commit, if it is here. A link counts only if it stays in this repository's part
-    /// of the cache.
+    /// A file of a commit, if it is here. A link counts only if it stays inside this repository's
+    /// part of the cache.
     pub fn file(&self, commit: &Commit, name: &FileName) -> Option<PathBuf> {
         let path = self.snapshot(commit).join(name.as_str());
         let real = path.canonicalize().ok()?;
@@ -63,17 +63,17 @@ impl CachedRepository {
         self.folder.join("refs").join(revision.as_str())
     }
 
-    /// Where contents of this hash are kept. `hash` is hex digits.
+    /// The path of contents with this hash, which is hex digits.
     pub fn blob(&self, hash: &str) -> PathBuf {
         self.folder.join("blobs").join(hash)
     }
 
-    /// Where they grow.
+    /// The path of contents that are being downloaded.
     pub fn part(&self, key: &str) -> PathBuf {
         self.folder.join("blobs").join(format!("{key}.incomplete"))
     }
 
-    /// Waits until no other process downloads this.
+    /// Waits until no other process is downloading this.
     pub fn lock(&self, key: &str, cancel: &Cancel) -> Result<Lock> {
         create_folder(&self.locks)?;
         let path = self.locks.join(format!("{key}.lock"));
@@ -91,7 +91,7 @@ impl CachedRepository {
                     std::thread::sleep(Duration::from_millis(50));
                 }
                 // Some file systems have no locks. Two downloads at once then spoil each other's
-                // work, which their hashes show, but not what is in the cache.
+                // work, which their hashes reveal, but not the contents of the cache.
                 Err(TryLockError::Error(_)) => return Ok(Lock(None)),
             }
         }
@@ -115,7 +115,7 @@ impl CachedRepository {
         Ok(path)
     }
 
-    /// Remembers the commit that a branch or tag has, once all of it is here.
+    /// Remembers the commit of a branch or tag, once all of its files are here.
     pub fn remember(&self, revision: &Revision, commit: &Commit) -> Result<()> {
         if Commit::parse(revision.as_str()).is_some() {
             return Ok(());
@@ -124,7 +124,7 @@ impl CachedRepository {
     }
 }
 
-/// A relative link, or, where people may not make links, another name of the same contents.
+/// Makes a relative link or, where users may not make links, a hard link.
 fn make_link(target: &Path, blob: &Path, new: &Path) -> std::io::Result<()> {
     #[cfg(unix)]
     {
@@ -142,7 +142,8 @@ pub fn create_folder(path: &Path) -> Result<()> {
     std::fs::create_dir_all(path).map_err(|error| Error::io("write", path, &error))
 }
 
-/// Writes a small file beside its place and moves it there, so that it is there whole or not at all.
+/// Writes a small file elsewhere and moves it into place, so that it is there completely or not at
+/// all.
 fn write_aside(path: &Path, contents: &[u8]) -> Result<()> {
     use std::io::Write;
     let folder = path.parent().unwrap_or(Path::new("."));
@@ -150,7 +151,7 @@ fn write_aside(path: &Path, contents: &[u8]) -> Result<()> {
     let io = |error: &std::io::Error| Error::io("write", path, error);
     let mut file = tempfile::NamedTempFile::new_in(folder).map_err(|error| io(&error))?;
     file.write_all(contents).map_err(|error| io(&error))?;
-    // Others of this machine's users may share the cache; a temporary file is for one alone.
+    // Other users of this machine may share the cache; a temporary file is private to one.
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt;

@@ -1,18 +1,19 @@
-//! Hashes of contents while they arrive.
+//! Hashes of contents, computed as they arrive.
 
 use ring::digest::{Context, SHA1_FOR_LEGACY_USE_ONLY, SHA256};
 
 use super::rule::Digest;
 
-/// Takes contents in parts, and then says whether they are those that were announced.
+/// Hashes contents in parts, and checks them against an announced digest.
 pub struct Hasher {
     sha256: Context,
-    /// As git has it, with the length in front, and of the contents alone, as some mirrors have it.
+    /// git's hash, with the length in front, and that of the contents alone, which some mirrors
+    /// send.
     sha1: Option<[Context; 2]>,
 }
 
 impl Hasher {
-    /// For contents of `size` bytes that should have this digest, if one is known.
+    /// Hashes contents of `size` bytes that should have this digest, if one is known.
     pub fn new(size: u64, expected: Option<&Digest>) -> Self {
         let sha1 = || Context::new(&SHA1_FOR_LEGACY_USE_ONLY);
         Self {
@@ -32,8 +33,8 @@ impl Hasher {
         }
     }
 
-    /// The name to keep the contents under: their announced digest if they have it, their own if
-    /// none was announced, and nothing if they have another.
+    /// The name to store the contents under: the announced digest if they match it, their own if
+    /// none was announced, and `None` if they don't match.
     pub fn finish(self, expected: Option<&Digest>) -> Option<String> {
         let own = hex(self.sha256);
         match expected {
@@ -71,7 +72,7 @@ mod tests {
 
     /// `printf 'hello\n' | git hash-object --stdin`, `sha1sum`, `sha256sum`.
     #[test]
-    fn the_hashes_are_git_s_and_lfs_s() {
+    fn hashes_match_git_and_git_lfs() {
         let kept_as = |digest: Option<&str>| {
             let digest = digest.map(|digest| Digest::parse(digest).unwrap());
             let mut hasher = Hasher::new(6, digest.as_ref());

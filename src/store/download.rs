@@ -1,7 +1,7 @@
-//! One file from the hub into the cache.
+//! Downloads one file from the hub into the cache.
 //!
-//! What arrives grows in a file aside, which a cut download leaves for the next; it gets its name in
-//! the cache when its length and its hash are those that the hub announced.
+//! A download grows in a separate file, which an interrupted one leaves for the next. It gets its
+//! name in the cache once its length and hash match those announced by the hub.
 
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom, Write};
@@ -19,14 +19,14 @@ use crate::cancel::Cancel;
 use crate::error::{Error, Result, bytes};
 use crate::progress::Task;
 
-/// A file that is to be fetched.
+/// A file to download.
 pub struct Download<'a> {
     pub client: &'a Client,
     pub cached: &'a CachedRepository,
     pub cancel: &'a Cancel,
     pub commit: &'a Commit,
     pub name: &'a FileName,
-    /// Where the hub has it.
+    /// Its path on the hub.
     pub path: String,
     pub metadata: &'a Metadata,
     pub digest: Option<&'a Digest>,
@@ -37,9 +37,9 @@ pub struct Download<'a> {
 #[derive(Debug)]
 pub enum Failed {
     Trouble(Trouble),
-    /// The hub's answer was a status.
+    /// The hub answered with an error status.
     Status(u16),
-    /// What arrived is not what was announced, and has been removed.
+    /// The contents are not those announced, and have been removed.
     Wrong(String),
     Other(Error),
 }
@@ -56,7 +56,7 @@ impl From<Error> for Failed {
     }
 }
 
-/// What a part grows from and into.
+/// A partial download.
 struct Part {
     file: File,
     path: PathBuf,
@@ -65,7 +65,7 @@ struct Part {
 }
 
 impl Download<'_> {
-    /// Fetches the file unless its contents are here already, and gives it its name.
+    /// Downloads the file, unless its contents are already here, and links it into the cache.
     pub fn run(&self) -> Result<PathBuf, Failed> {
         let key = match self.digest {
             Some(digest) => digest.as_str().to_owned(),
@@ -82,13 +82,14 @@ impl Download<'_> {
         }
         let path = self.cached.part(&key);
         if self.digest.is_none() && self.metadata.etag.is_empty() {
-            // Nothing says that what is left was the beginning of the same contents.
+            // Nothing shows that the rest of an earlier download is the beginning of the same
+            // contents.
             remove(&path);
         }
         let mut left = is_part(&path);
         loop {
             match self.fetch(&path) {
-                // What an earlier download left was not the beginning of this.
+                // The rest of an earlier download was not the beginning of this file.
                 Err(Failed::Wrong(_) | Failed::Status(416)) if left => {
                     left = false;
                     remove(&path);
@@ -107,8 +108,8 @@ impl Download<'_> {
         }
     }
 
-    /// Whether contents of this hash are in the cache, as those of another file or revision. What
-    /// only claims to be them is removed.
+    /// Whether the cache has contents with this hash, from another file or revision. Contents that
+    /// only claim it are removed.
     fn is_here(&self, digest: &Digest) -> Result<bool, Failed> {
         let blob = self.cached.blob(digest.as_str());
         if std::fs::symlink_metadata(&blob).is_err() {
@@ -121,7 +122,7 @@ impl Download<'_> {
         Ok(is_right)
     }
 
-    /// Completes the part, checks it, and gives back the hash to keep it under.
+    /// Completes the part, checks it, and returns the hash to store it under.
     fn fetch(&self, path: &Path) -> Result<String, Failed> {
         let size = self.metadata.size;
         let mut part = self.open(path)?;
@@ -143,13 +144,13 @@ impl Download<'_> {
             plausible::check(self.name.as_str(), path)
                 .map_err(|reason| Failed::Wrong(reason.to_owned()))?;
         }
-        // Gigabytes take their time to reach the disk.
+        // Gigabytes take a while to reach the disk.
         uninterrupted(self.cancel, move || file.sync_all())?
             .map_err(|error| self.broken(path, &error))?;
         Ok(hash)
     }
 
-    /// What an earlier download left, or nothing.
+    /// Opens the rest of an earlier download, or starts anew.
     fn open(&self, path: &Path) -> Result<Part, Failed> {
         let size = self.metadata.size;
         if let Some(folder) = path.parent() {
@@ -184,7 +185,7 @@ impl Download<'_> {
         Ok(part)
     }
 
-    /// Asks for what is missing of the part, and adds it.
+    /// Requests the missing bytes of the part and appends them.
     fn transfer(&self, part: &mut Part) -> Result<(), Failed> {
         let size = self.metadata.size;
         let range = format!("bytes={}-", part.length);
@@ -196,7 +197,7 @@ impl Download<'_> {
             200 => 0,
             206 => match answer.head.get("content-range").map(content_range) {
                 Some(Some((start, total))) if total == size => start,
-                // Said nothing, it can only be all of it.
+                // Without a range, it can only be the whole file.
                 None => 0,
                 Some(_) => return Err(Failed::Wrong("its length changes".into())),
             },
@@ -206,7 +207,7 @@ impl Download<'_> {
             if begins != 0 {
                 return Err(Failed::Wrong("another part of it arrived".into()));
             }
-            // The server doesn't resume.
+            // The server doesn't support resuming.
             part.start_over(self.digest, size)
                 .map_err(|error| self.broken(&part.path, &error))?;
         }
@@ -214,8 +215,8 @@ impl Download<'_> {
         let before = part.length;
         self.write(&mut answer, part)?;
         let arrived = part.length - before;
-        // A connection that closes early leaves something to resume; an answer that is whole and
-        // too short doesn't.
+        // A connection that closes early leaves something to resume; a complete answer that is too
+        // short doesn't.
         if part.length < size && announced != Some(arrived) {
             return Err(Trouble::BrokeOff("the connection closed early".into()).into());
         }
@@ -240,7 +241,7 @@ impl Download<'_> {
         Ok(())
     }
 
-    /// The disk refused.
+    /// An error of the disk.
     fn broken(&self, path: &Path, error: &std::io::Error) -> Error {
         use std::io::ErrorKind::{QuotaExceeded, StorageFull};
         match error.kind() {
@@ -278,7 +279,7 @@ pub fn is_intact(path: &Path, digest: &Digest, cancel: &Cancel) -> Result<bool> 
     Ok(length.is_ok() && hasher.finish(Some(digest)).is_some())
 }
 
-/// Hashes a file from where it stands to its end, and gives back how long that was.
+/// Hashes a file from its current position to its end, and returns that length.
 fn hash(file: &mut File, hasher: &mut Hasher, cancel: &Cancel) -> Result<std::io::Result<u64>> {
     let mut buffer = vec![0; 1 << 20];
     let mut length = 0;
@@ -300,7 +301,7 @@ fn is_part(path: &Path) -> bool {
 }
 
 fn remove(path: &Path) {
-    // If it can't be removed, the next look at it says why.
+    // If it can't be removed, the next access reports why.
     let _ = std::fs::remove_file(path);
 }
 
@@ -315,7 +316,7 @@ fn disk_full(path: &Path, needed: u64, free: u64) -> Error {
     .hint("free some space, or set HF_HUB_CACHE to a folder on another disk")
 }
 
-/// How many bytes the disk of a file has room for, if the system says.
+/// The free space on a file's disk in bytes, if the system reports it.
 fn free_space(path: &Path) -> Option<u64> {
     #[cfg(unix)]
     {
@@ -329,14 +330,15 @@ fn free_space(path: &Path) -> Option<u64> {
     }
 }
 
-/// Waits for work that can't be interrupted, unless somebody cancels: then it ends unheard.
+/// Waits for work that can't be interrupted, unless the run is cancelled: then the result is
+/// dropped.
 fn uninterrupted<T: Send + 'static>(
     cancel: &Cancel,
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T> {
     let (sender, receiver) = channel();
     std::thread::spawn(move || {
-        // Nobody listens any more after a cancel.
+        // After a cancel, nobody receives this.
         let _ = sender.send(work());
     });
     loop {
@@ -356,7 +358,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_full_disk_is_called_that() {
+    fn a_full_disk_is_named() {
         let error = disk_full(Path::new("hub/blobs/x.incomplete"), 6_000_000_000, 1_200);
         assert_eq!(
             error.message(),

@@ -1,12 +1,12 @@
-//! What the environment says of the hub: where its cache is, which token to send, how long to wait.
-//! The variables and their order are those of Python's huggingface_hub.
+//! The hub's settings in the environment: the cache, the token and the timeouts. The variables and
+//! their precedence follow Python's huggingface_hub.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::error::{Error, Result};
 
-/// As long as huggingface_hub waits, in seconds.
+/// huggingface_hub's timeout, in seconds.
 const WAIT: u64 = 10;
 
 /// The variables, from the process or from a test.
@@ -23,7 +23,7 @@ impl Environment<'_> {
         }
     }
 
-    /// A variable that is set to something.
+    /// A variable that is set and not empty.
     fn get(&self, name: &str) -> Option<String> {
         (self.variable)(name).filter(|value| !value.trim().is_empty())
     }
@@ -39,7 +39,7 @@ impl Environment<'_> {
             .unwrap_or_else(|| self.hugging_face().join("hub"))
     }
 
-    /// `HF_HOME`, or what stands for it.
+    /// `HF_HOME`, or its default.
     fn hugging_face(&self) -> PathBuf {
         self.path("HF_HOME").unwrap_or_else(|| {
             self.path("XDG_CACHE_HOME")
@@ -48,10 +48,9 @@ impl Environment<'_> {
         })
     }
 
-    /// The token to send to the hub: of `HF_TOKEN`, or of the file that the hub's login writes.
+    /// The token for the hub: `HF_TOKEN`, or the file written by the hub's login.
     ///
     /// # Errors
-    ///
     /// If it has characters that no header can have. The message does not show it.
     pub fn token(&self) -> Result<Option<String>> {
         let variable = ["HF_TOKEN", "HUGGING_FACE_HUB_TOKEN"]
@@ -93,12 +92,12 @@ impl Environment<'_> {
         })
     }
 
-    /// How long the hub may take to begin an answer.
+    /// The time limit for the start of an answer.
     pub fn answer_timeout(&self) -> Duration {
         self.seconds("HF_HUB_ETAG_TIMEOUT")
     }
 
-    /// How long a transfer may stand still.
+    /// The time limit for a stalled transfer.
     pub fn stall_timeout(&self) -> Duration {
         self.seconds("HF_HUB_DOWNLOAD_TIMEOUT")
     }
@@ -108,8 +107,8 @@ impl Environment<'_> {
         Duration::from_secs(seconds.unwrap_or(WAIT).clamp(1, 3600))
     }
 
-    /// A path as a shell reads it: `~` is the home folder, `$NAME` and `${NAME}` are variables. A
-    /// variable that is not set stays as it is written.
+    /// Expands a path like a shell: `~` is the home folder, `$NAME` and `${NAME}` are variables. A
+    /// variable that is not set is left as written.
     fn expand(&self, text: &str) -> PathBuf {
         let mut expanded = String::new();
         let mut rest = text.trim();
@@ -169,7 +168,7 @@ mod tests {
 
     /// huggingface_hub 0.36 finds the same.
     #[test]
-    fn the_cache_is_where_python_has_it() {
+    fn the_cache_is_where_python_puts_it() {
         for (variables, expected) in [
             (&[][..], "/home/me/.cache/huggingface/hub"),
             (&[("XDG_CACHE_HOME", "/x")], "/x/huggingface/hub"),

@@ -1,4 +1,4 @@
-//! A model in a folder, laid out as on the hub.
+//! A model in a folder, laid out like on the hub.
 
 use std::path::{Path, PathBuf};
 
@@ -18,7 +18,7 @@ pub(super) const MERGES: &str = "merges.txt";
 pub(super) const WEIGHTS: &str = "model.safetensors";
 pub(super) const INDEX: &str = "model.safetensors.index.json";
 
-/// What comes with a model and changes its tokens, if it is there.
+/// Optional files of a model that change its tokens.
 pub(super) const SIDE_FILES: &[&str] = &[
     "tokenizer_config.json",
     "special_tokens_map.json",
@@ -26,7 +26,7 @@ pub(super) const SIDE_FILES: &[&str] = &[
     "generation_config.json",
 ];
 
-/// The model in the folder that `id` names. `store` is where the hub's models are kept.
+/// The model in the folder that `id` names. `store` is the folder of the hub's models.
 pub(super) fn files(id: &str, permissions: &Permissions, store: &Path) -> Result<ModelFiles> {
     let folder = path_of(id, permissions)?;
     let may_tell = permissions.is_named(id) || permissions.check_read(&folder, store).is_ok();
@@ -37,7 +37,7 @@ pub(super) fn files(id: &str, permissions: &Permissions, store: &Path) -> Result
         }
         .into());
     }
-    // Of other places no script learns what is there.
+    // Outside its own places, a script must not learn what exists.
     if !may_tell && !is_model(&folder) {
         return Err(
             Error::other(format!("there is no model in {}", folder.display()))
@@ -70,7 +70,7 @@ pub(super) fn files(id: &str, permissions: &Permissions, store: &Path) -> Result
     })
 }
 
-/// Whether a name without a dot or a slash in front is that of a model's folder that may be used.
+/// Whether a name without a leading dot or slash is that of a model's folder that may be used.
 pub fn is_here(id: &str, permissions: &Permissions, store: &Path) -> bool {
     let folder = Path::new(id);
     if permissions.check_read(folder, store).is_ok() {
@@ -83,7 +83,7 @@ fn is_model(folder: &Path) -> bool {
     folder.join(CONFIG).symlink_metadata().is_ok()
 }
 
-/// The folder that a name stands for. `~` is the home folder for people, and for no script.
+/// The folder that a name stands for. `~` is the home folder for users, but not for scripts.
 fn path_of(id: &str, permissions: &Permissions) -> Result<PathBuf> {
     if !id.starts_with('~') {
         return Ok(PathBuf::from(id));
@@ -98,21 +98,21 @@ fn path_of(id: &str, permissions: &Permissions) -> Result<PathBuf> {
     )
 }
 
-/// Whether nothing is there, as opposed to something that can't be looked at.
+/// Whether nothing is there, as opposed to something that can't be accessed.
 fn is_absent(error: &std::io::Error) -> bool {
     use std::io::ErrorKind::{NotADirectory, NotFound};
     matches!(error.kind(), NotFound | NotADirectory)
 }
 
-/// The path of a file of the folder `real` if it is there; an error if something else is in its
-/// place, if it may not be seen, or if it is a link that leads out of the folder.
+/// The path of a file in the folder `real` if it exists; an error if it is not a file, can't be
+/// accessed, or is a link that leads out of the folder.
 fn present(real: &Path, path: &Path, found: std::io::Result<()>) -> Result<Option<PathBuf>> {
     match found {
         Ok(()) => {}
         Err(error) if is_absent(&error) => return Ok(None),
         Err(error) => return Err(Error::io("read", path, &error)),
     }
-    // One message whether or not there is something where the link leads.
+    // One message, whether or not the link's target exists.
     let target = path
         .canonicalize()
         .ok()
@@ -128,8 +128,8 @@ fn present(real: &Path, path: &Path, found: std::io::Result<()>) -> Result<Optio
     Ok(Some(path.to_owned()))
 }
 
-/// Whether a file belongs to a folder. In the hub's cache a snapshot's files are links to the blobs
-/// beside it.
+/// Whether a file belongs to a folder. In the hub's cache, the files of a snapshot are links to the
+/// blobs beside it.
 fn is_inside(folder: &Path, file: &Path) -> bool {
     let blobs = || {
         let snapshots = folder.parent()?;
@@ -139,7 +139,7 @@ fn is_inside(folder: &Path, file: &Path) -> bool {
     file.starts_with(folder) || blobs().is_some_and(|blobs| file.starts_with(blobs))
 }
 
-/// Puts a model together from whatever `find` finds; `place` is for messages.
+/// Assembles a model from the files that `find` finds; `place` is for messages.
 pub(super) fn from_files(
     name: &str,
     place: &str,
@@ -231,7 +231,7 @@ pub(super) fn shards(index: &Path) -> Result<Vec<String>> {
     shards.sort();
     shards.dedup();
     for shard in &shards {
-        // A shard is a plain name: nothing outside of the folder may be named.
+        // A shard is a plain file name: an index must not lead outside the folder.
         if FileName::parse_plain(shard).is_none() {
             let shard: String = shard.chars().take(80).collect();
             return Err(bad(format!("{shard:?} is not a file of this folder")));
@@ -249,7 +249,7 @@ mod tests {
     use std::io;
 
     #[test]
-    fn what_may_not_be_seen_is_not_called_missing() {
+    fn inaccessible_files_are_not_called_missing() {
         let (folder, path) = (Path::new("m"), Path::new("m/config.json"));
         let refused = |kind: io::ErrorKind| present(folder, path, Err(kind.into()));
         assert_eq!(refused(io::ErrorKind::NotFound).unwrap(), None);
@@ -266,7 +266,7 @@ mod tests {
     }
 
     #[test]
-    fn files_are_those_of_the_folder() {
+    fn files_must_be_in_the_folder() {
         let folder = tempfile::tempdir().unwrap();
         let real = folder.path().canonicalize().unwrap();
         let found = |name: &str| {
@@ -315,7 +315,7 @@ mod tests {
                 .message()
                 .ends_with("x is a link that leads out of its folder, or nowhere")
         );
-        // Blobs that are themselves somewhere else.
+        // Blobs that are themselves elsewhere.
         std::fs::rename(&blobs, root.join("elsewhere")).unwrap();
         symlink(root.join("elsewhere"), &blobs).unwrap();
         assert!(found("../../blobs/1").is_err());

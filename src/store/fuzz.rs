@@ -1,5 +1,5 @@
-//! Plain functions of bytes for fuzzers: they give what a stranger could send to the code that reads
-//! it, and panic if something comes through that must not.
+//! Plain functions of bytes for fuzzers. They pass anything that a stranger could send to the code
+//! that reads it, and panic if something unsafe comes through.
 
 use std::path::{Component, Path};
 
@@ -9,7 +9,7 @@ use super::cache::CachedRepository;
 use super::rule::{Commit, Digest, FileName, Kind, Repository, Revision};
 use super::transport::{Head, Hop};
 
-/// The rule for names: whatever passes it stays below the cache's folder, and is one line of plain
+/// The rule for names: any accepted name stays below the cache's folder, and is one line of plain
 /// characters in a URL.
 pub fn name(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else {
@@ -48,8 +48,8 @@ pub fn name(data: &[u8]) {
     }
 }
 
-/// A hub's answer: a status, lines of headers up to an empty one, and a body. The body is read as
-/// the description of a repository, the headers as those of a file and of a redirect.
+/// A hub's answer: a status, header lines up to an empty one, and a body. The body is read as the
+/// description of a repository, the headers as those of a file and of a redirect.
 pub fn hub_answer(data: &[u8]) {
     let end = data.windows(2).position(|pair| pair == b"\n\n");
     let (head, body) = match end {
@@ -97,7 +97,7 @@ pub fn hub_answer(data: &[u8]) {
     }
 }
 
-/// A path of a repository in the cache, as `cache` makes it of a revision's reference.
+/// A repository's path in the cache, derived from a revision's reference.
 pub fn reference(data: &[u8]) {
     let repository = Repository::parse(Kind::Model, "org/name").expect("this is one");
     let cached = CachedRepository::new(Path::new("/nowhere"), &repository);

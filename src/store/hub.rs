@@ -1,7 +1,7 @@
 //! Models on the Hugging Face hub, kept in its standard cache.
 //!
-//! What is in the cache is used without asking the network, so that a script runs the same next
-//! year and starts at once; a revision can be named to get another state of a repository.
+//! A model in the cache is used without any request, so that a script starts at once and runs the same
+//! next year. To get another state of a repository, name a revision.
 
 use std::path::PathBuf;
 
@@ -23,7 +23,7 @@ use crate::model::{ModelFiles, TokenizerFiles};
 use crate::progress::Unit;
 use crate::weights::Source;
 
-/// The longest description of a repository: 100,000 files have some 30 MB.
+/// The longest description of a repository: 100,000 files take about 30 MB.
 const LISTING: u64 = 64 << 20;
 
 pub(super) fn files(
@@ -54,13 +54,16 @@ pub(super) fn files(
     from_cache(id, &hub.cached, &commit)
 }
 
-/// The folder that models from the hub are kept in.
+/// The cache of models from the hub.
 pub fn cache_folder() -> PathBuf {
     Environment::of_process().cache()
 }
 
-/// Removes those of a model's files from the hub's cache whose contents are not what their hash
-/// says, and gives back their names. For a model that can't be read: the next run fetches them again.
+/// Removes those of a model's files from the hub's cache whose contents don't match their hash, and
+/// returns their names. For a model that can't be read: the next run downloads them again.
+///
+/// # Errors
+/// If the run is cancelled.
 pub fn remove_broken(files: &ModelFiles, cancel: &Cancel) -> Result<Vec<String>> {
     let Ok(cache) = cache_folder().canonicalize() else {
         return Ok(Vec::new());
@@ -133,7 +136,7 @@ fn is_complete(cached: &CachedRepository, commit: &Commit) -> bool {
     has(CONFIG) && (has(TOKENIZER) || (has(VOCAB) && has(MERGES))) && weights
 }
 
-/// One repository while its files are fetched.
+/// A repository whose files are being downloaded.
 struct Hub<'o> {
     id: String,
     client: Client,
@@ -144,7 +147,7 @@ struct Hub<'o> {
 }
 
 impl Hub<'_> {
-    /// Downloads what is needed and not in the cache yet, and gives back the commit that it is of.
+    /// Downloads the files that are needed and not in the cache, and returns their commit.
     fn fetch(&self) -> Result<Commit> {
         let listing = self.list()?;
         let has = |name: &str| listing.has(name);
@@ -160,7 +163,7 @@ impl Hub<'_> {
         } else {
             wanted.push(INDEX);
         }
-        // All that is missing is told before gigabytes are fetched.
+        // Report all missing files before fetching gigabytes.
         if !has(INDEX) {
             let available = |name: &str| Ok(has(name).then(|| PathBuf::from(name)));
             from_files(&self.id, &format!("`{}` on the hub", self.id), available)?;
@@ -175,12 +178,12 @@ impl Hub<'_> {
             }
         }
         let commit = commit.ok_or_else(|| self.failed(&self.id, "it has no commit".into()))?;
-        // Last, so that an earlier state stays in use until all of this one is here.
+        // Last, so that an earlier state stays in use until this one is complete.
         self.cached.remember(&self.revision, &commit)?;
         Ok(commit)
     }
 
-    /// What the hub says of the repository.
+    /// The hub's description of the repository.
     fn list(&self) -> Result<Listing> {
         let path = self.repository.info_path(&self.revision);
         let mut answer = self
@@ -203,8 +206,8 @@ impl Hub<'_> {
             .map_err(|reason| self.senseless(&format!("its answer makes no sense: {reason}")))
     }
 
-    /// One file, from the cache or downloaded. The first of a mirror that doesn't say the commit
-    /// decides it for all.
+    /// A file, from the cache or downloaded. If a mirror doesn't report the commit, that of its
+    /// first file applies to all.
     fn file(&self, name: &str, listing: &Listing, commit: &mut Option<Commit>) -> Result<PathBuf> {
         let what = format!("{name} of {}", self.id);
         let name = FileName::parse(name)
@@ -261,7 +264,7 @@ impl Hub<'_> {
         Ok(found)
     }
 
-    /// What the headers say of a file, without its contents.
+    /// A file's metadata, without its contents.
     fn metadata(&self, what: &str, path: &str) -> Result<Metadata> {
         let answer = self
             .client
@@ -277,7 +280,7 @@ impl Hub<'_> {
         Metadata::of(&answer.hops).map_err(|reason| self.failed(what, reason))
     }
 
-    /// The hub has answered, and the answer is no.
+    /// The error for a hub's refusal.
     fn refused(&self, status: u16, code: &str) -> Error {
         let id = self.id.clone();
         let has_token = self.client.has_token();
@@ -287,7 +290,7 @@ impl Hub<'_> {
                     .hint("a revision is a branch, a tag or a commit")
             }
             (_, "GatedRepo") | (403, _) => ErrorKind::NoAccess { id, has_token }.into(),
-            // The hub hides what doesn't exist behind "not authorised" from those without a token.
+            // Without a token, the hub answers "not authorised" for what doesn't exist.
             (401 | 404, _) => Error::new(ErrorKind::ModelNotFound {
                 id,
                 known: aliases(),
@@ -324,7 +327,8 @@ impl Hub<'_> {
         }
     }
 
-    /// The hub's answer can't be understood: it may be another server altogether.
+    /// The error for an answer that can't be understood: it may come from another server
+    /// altogether.
     fn senseless(&self, reason: &str) -> Error {
         let endpoint = self.client.endpoint().as_str();
         self.unreachable(&format!("{endpoint} can't be used: {reason}"))

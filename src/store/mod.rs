@@ -1,8 +1,8 @@
-//! From a model's name to its files: the embedded demo, a folder, or the Hugging Face hub and its
-//! cache. Knows where files are, not what is in them.
+//! The store: from a model's name to its files, which are the embedded demo, in a folder, or on the
+//! Hugging Face hub and in its cache. It knows where files are, not what is in them.
 //!
-//! Names from outside pass one rule (`rule`) before they touch a path or a URL; `docs/security.md`
-//! says what else is promised.
+//! External names pass one rule (`rule`) before they touch a path or a URL; `docs/security.md`
+//! lists the other guarantees.
 
 mod address;
 mod answer;
@@ -29,14 +29,25 @@ use rule::{Kind, Repository, Revision};
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::ModelFiles;
 
-/// Finds a model's files, downloading them if they are not here yet.
+/// Finds a model's files, downloading them if necessary.
 ///
-/// `demo` is part of the program. `./folder`, `../folder` and `/folder` are folders, and so is any
-/// name of a model's folder that exists, unless it is an alias. Everything else is an alias
-/// (`gpt2-xl`) or a hub id (`org/name`, `org/name@revision`). `~/folder` is a folder only if the
-/// person named it ([`Permissions::is_named`]).
+/// - `demo` is part of the program.
+/// - `./folder`, `../folder` and `/folder` are folders, and so is the name of any existing model
+///   folder that is not an alias. `~/folder` is one only if the user named it
+///   ([`Permissions::is_named`]).
+/// - Everything else is an alias (`gpt2-xl`) or a hub id (`org/name`, `org/name@revision`).
 ///
-/// A revision belongs to models on the hub: `demo` and folders are refused with one.
+/// # Errors
+/// If there is no such model, if it can't be downloaded, or if a revision is given for the demo or
+/// a folder.
+///
+/// ```
+/// use avec::store::{self, StoreOptions};
+///
+/// let files = store::find("demo", &StoreOptions::default())?;
+/// assert_eq!(files.name, "demo");
+/// # Ok::<(), avec::error::Error>(())
+/// ```
 pub fn find(id: &str, options: &StoreOptions) -> Result<ModelFiles> {
     let no_revision = |what: &str| match &options.revision {
         Some(revision) => Err(Error::other(format!(

@@ -1,9 +1,9 @@
-//! The names that models go by.
+//! The names of models.
 
 /// The model that is part of the program.
 pub const DEMO: &str = "demo";
 
-/// Hub repositories and the short names for them, as TransformerLens has them.
+/// Hub repositories with their short names, which are TransformerLens' own.
 const MODELS: &[(&str, &[&str])] = &[
     ("openai-community/gpt2", &["gpt2", "gpt2-small"]),
     ("openai-community/gpt2-medium", &["gpt2-medium"]),
@@ -113,7 +113,7 @@ pub(super) fn repository(name: &str) -> Option<&'static str> {
         .map(|(repository, _)| *repository)
 }
 
-/// All short names, the demo first.
+/// All short names, starting with the demo.
 pub fn aliases() -> Vec<String> {
     std::iter::once(DEMO)
         .chain(MODELS.iter().flat_map(|(_, names)| names.iter().copied()))
@@ -126,7 +126,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn short_names_are_transformer_lens_s() {
+    fn short_names_match_transformer_lens() {
         assert_eq!(repository("gpt2-small"), Some("openai-community/gpt2"));
         assert_eq!(repository("gpt2-xs"), Some("distilbert/distilgpt2"));
         assert_eq!(

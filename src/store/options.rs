@@ -1,4 +1,4 @@
-//! What a search for a model needs to know beside the model's name.
+//! The options of a search for a model.
 
 use std::sync::Arc;
 
@@ -6,16 +6,16 @@ use crate::cancel::Cancel;
 use crate::permissions::Permissions;
 use crate::progress::{Progress, silent};
 
-/// How models are looked for.
+/// How to look for a model.
 #[derive(Clone)]
 pub struct StoreOptions {
-    /// A branch, tag or commit on the hub; `org/name@revision` says the same.
+    /// A branch, tag or commit on the hub, like the end of `org/name@revision`.
     pub revision: Option<String>,
-    /// Whether the network may be asked.
+    /// What may be read, and whether the network may be used.
     pub permissions: Permissions,
-    /// Who watches downloads.
+    /// Displays the progress of downloads.
     pub progress: Arc<dyn Progress>,
-    /// Raised to end the search.
+    /// Stops downloads when raised.
     pub cancel: Cancel,
 }
 

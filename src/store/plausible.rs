@@ -1,5 +1,5 @@
-//! Whether contents that nobody announced a hash of can be what their name says. A hub or mirror
-//! that sends no hashes could otherwise leave garbage in the cache for good.
+//! Checks that contents without an announced hash can be what their name says. Otherwise, a hub or
+//! mirror that sends no hashes could leave garbage in the cache for good.
 
 use std::fs::File;
 use std::io::{BufReader, Read};
@@ -7,7 +7,7 @@ use std::path::Path;
 
 use super::folder::{INDEX, shards};
 
-/// The longest header of a safetensors file, as its own library has it.
+/// The longest header of a safetensors file, the same limit as its own library's.
 const HEADER: u64 = 100_000_000;
 
 /// Fails with a reason if a file of this name can't have these contents.
@@ -43,7 +43,7 @@ fn is_json(reader: impl Read) -> bool {
     serde_json::from_reader::<_, serde::de::IgnoredAny>(reader).is_ok()
 }
 
-/// The length of a header, the header, and as many bytes as it lists.
+/// Whether a file is the length of a header, the header, and as many bytes as it lists.
 fn is_safetensors(mut file: File, length: u64) -> bool {
     let mut first = [0; 8];
     if file.read_exact(&mut first).is_err() {
@@ -68,7 +68,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn garbage_is_known_by_its_form() {
+    fn garbage_is_recognised_by_its_form() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("x");
         let checked = |name: &str, contents: &[u8]| {

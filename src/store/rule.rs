@@ -1,7 +1,7 @@
-//! The one rule that names from outside pass before they become part of a path or a URL: ids and
-//! revisions from scripts, commits, file names and hashes from a hub.
+//! The rule for external names before they become part of a path or a URL: ids and revisions from
+//! scripts; commits, file names and hashes from a hub.
 //!
-//! Each kind of name is a type that only its `parse` makes, so that what has such a type has passed.
+//! Each kind of name is a type that only its `parse` constructs, so any value of the type is safe.
 
 use std::fmt;
 
@@ -20,7 +20,7 @@ pub enum Kind {
 
 impl Repository {
     /// `org/name` as the hub allows it: letters, digits, `-`, `_`, `.`, and neither `--` nor `..`,
-    /// which the cache and paths have other uses for.
+    /// which have other uses in the cache and in paths.
     pub fn parse(kind: Kind, id: &str) -> Option<Self> {
         let part = |part: &str| {
             !part.is_empty()
@@ -40,7 +40,7 @@ impl Repository {
         })
     }
 
-    /// The folder's name in the cache.
+    /// The name of its folder in the cache.
     pub fn folder(&self) -> String {
         let kind = match self.kind {
             Kind::Model => "models",
@@ -49,13 +49,13 @@ impl Repository {
         format!("{kind}--{}", self.id.replace('/', "--"))
     }
 
-    /// The path of the hub's description of it, at one revision.
+    /// The path of its description on the hub, at one revision.
     pub fn info_path(&self, revision: &Revision) -> String {
         let kind = match self.kind {
             Kind::Model => "models",
             Kind::Dataset => "datasets",
         };
-        // `blobs` makes the hub say the size and the hash of every file.
+        // `blobs` asks the hub for the size and hash of every file.
         format!(
             "/api/{kind}/{}/revision/{}?blobs=true",
             self.id,
@@ -63,7 +63,7 @@ impl Repository {
         )
     }
 
-    /// The path of one file.
+    /// The path of one file on the hub.
     pub fn file_path(&self, revision: &Revision, name: &FileName) -> String {
         let kind = match self.kind {
             Kind::Model => "",
@@ -78,7 +78,7 @@ impl Repository {
     }
 }
 
-/// A branch, a tag or a commit, by git's own rule for names of references.
+/// A branch, a tag or a commit, following git's rule for names of references.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Revision(String);
 
@@ -109,7 +109,7 @@ impl From<&Commit> for Revision {
     }
 }
 
-/// The 40 hex digits of a commit, in small letters.
+/// The 40 lower-case hex digits of a commit.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Commit(String);
 
@@ -132,7 +132,7 @@ impl FileName {
         (text.len() <= 1024 && text.split('/').all(is_plain)).then(|| Self(text.to_owned()))
     }
 
-    /// A file that is in no folder.
+    /// A file name without folders.
     pub fn parse_plain(text: &str) -> Option<Self> {
         Self::parse(text).filter(|_| !text.contains('/'))
     }
@@ -148,12 +148,12 @@ impl fmt::Display for FileName {
     }
 }
 
-/// The hash of a file's contents that the hub announces.
+/// The hash of a file's contents, as the hub announces it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Digest {
-    /// 64 hex digits: SHA-256, of files that git-lfs keeps.
+    /// 64 hex digits: SHA-256, for files in git-lfs.
     Sha256(String),
-    /// 40 hex digits: SHA-1 as git has it for the others.
+    /// 40 hex digits: git's SHA-1, for the others.
     Git(String),
 }
 
@@ -167,7 +167,7 @@ impl Digest {
         }
     }
 
-    /// An `ETag` header's value, which is quoted and may be marked as weak.
+    /// Parses the value of an `ETag` header, which is quoted and may be marked as weak.
     pub fn parse_etag(text: &str) -> Option<Self> {
         let text = text.trim();
         Self::parse(text.strip_prefix("W/").unwrap_or(text).trim_matches('"'))
@@ -184,7 +184,7 @@ fn is_hex(text: &str, digits: usize) -> bool {
     text.len() == digits && text.bytes().all(|b| b.is_ascii_hexdigit())
 }
 
-/// Whether a text is one part of a path on every system, and leads nowhere else.
+/// Whether a text is a single, plain part of a path on every system.
 fn is_plain(part: &str) -> bool {
     !part.is_empty()
         && part.len() <= 255
@@ -201,7 +201,7 @@ fn is_plain(part: &str) -> bool {
         })
 }
 
-/// Percent-encodes all that is not plainly part of a URL's path, but for `keep`.
+/// Percent-encodes everything that is not plainly part of a URL's path, except `keep`.
 fn encode(text: &str, keep: &str) -> String {
     let mut encoded = String::new();
     for byte in text.bytes() {

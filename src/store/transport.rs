@@ -1,9 +1,8 @@
 //! HTTP to a server that may be slow, broken or hostile.
 //!
-//! Every request runs on a thread of its own that does nothing but talk to the network and hands on
-//! what arrives; files are written by the caller's thread. So a person who cancels goes on at once,
-//! whatever the network is doing, and a forgotten request can only read on until its own timeouts
-//! end it.
+//! Every request has its own thread, which only talks to the network and passes on what arrives; the
+//! caller's thread writes files. So cancelling takes effect at once, whatever the network is doing,
+//! and an abandoned request can only keep reading until its own timeouts end it.
 
 use std::io::Read;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SendError, SyncSender, sync_channel};
@@ -16,23 +15,22 @@ use ureq::{Agent, Body, RequestBuilder};
 use super::address::Address;
 use crate::cancel::Cancel;
 
-/// How often cancelling is looked for.
+/// The interval at which the cancel flag is polled.
 const TICK: Duration = Duration::from_millis(50);
 
-/// The largest part of a body that is handed on at once; four of them wait at most.
+/// The largest part of a body that is passed on at once; at most four of them are queued.
 const CHUNK: usize = 64 << 10;
 
-/// How many redirects are followed.
+/// The most redirects to follow.
 const HOPS: usize = 5;
 
-/// A transfer that is slower than this for as long as it may stand still counts as standing still.
-/// Bytes a second.
+/// A transfer below this rate, in bytes per second, for the stall timeout counts as stalled.
 const MIN_RATE: u64 = 1 << 10;
 
-/// No download takes longer.
+/// The longest a download may take.
 const LONGEST: Duration = Duration::from_secs(7 * 24 * 3600);
 
-/// What all requests of one run share.
+/// State shared by all requests of a run.
 pub struct Client {
     agent: Agent,
     endpoint: Address,
@@ -46,22 +44,22 @@ pub struct Client {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Trouble {
     Cancelled,
-    /// No connection, or none that works.
+    /// No connection, or a broken one.
     Unreachable {
         server: String,
         reason: String,
     },
-    /// What a server sends is no HTTP.
+    /// The server doesn't speak HTTP.
     Senseless {
         server: String,
     },
-    /// A redirect that is not followed.
+    /// A redirect that must not be followed.
     Redirect(String),
     /// The body stopped before its end.
     BrokeOff(String),
 }
 
-/// The head of an answer: its status, and the headers that are asked for.
+/// The head of an answer: its status and the relevant headers.
 #[derive(Debug, Clone, Default)]
 pub struct Head {
     pub status: u16,
@@ -76,7 +74,7 @@ impl Head {
         }
     }
 
-    /// The first header of this name, given in small letters, that is text.
+    /// The first header with this lower-case name whose value is text.
     pub fn get(&self, name: &str) -> Option<&str> {
         self.headers
             .iter()
@@ -89,22 +87,22 @@ impl Head {
     }
 }
 
-/// One head on the way to an answer.
+/// The head of one hop on the way to an answer.
 #[derive(Debug, Clone)]
 pub struct Hop {
     pub head: Head,
-    /// Whether the hub itself spoke, or a server that it redirects to.
+    /// Whether the hub itself answered, or a server that it redirects to.
     pub of_hub: bool,
 }
 
 /// An answer: its head, and its body as it arrives.
 pub struct Answer<'c> {
     pub head: Head,
-    /// The heads of the redirects that led here and of the answer itself, in order.
+    /// The heads of the redirects and of the answer itself, in order.
     pub hops: Vec<Hop>,
     client: &'c Client,
     events: Receiver<Event>,
-    /// How long was waited, and what arrived, since the rate was looked at.
+    /// The time waited and the bytes received since the rate was last checked.
     waited: Duration,
     arrived: u64,
     deadline: Instant,
@@ -133,7 +131,7 @@ impl Client {
             .timeout_resolve(Some(answer))
             .timeout_connect(Some(answer))
             .timeout_recv_response(Some(answer))
-            // The caller's thread is to say that nothing arrives; this ends the thread behind it.
+            // The caller's thread reports a stall first; this ends the thread behind it.
             .timeout_per_read(Some(2 * stall))
             .user_agent(concat!("avec/", env!("CARGO_PKG_VERSION")))
             .build();
@@ -155,8 +153,8 @@ impl Client {
         self.token.is_some()
     }
 
-    /// Asks the endpoint for a path, follows redirects, and gives back the answer, whatever its
-    /// status. `range` is a `Range` header's value; `most` is how long the body may be.
+    /// Requests a path from the endpoint, follows redirects, and returns the answer, whatever its
+    /// status. `range` is the value of a `Range` header; `most` is the longest body allowed.
     pub fn get(&self, path: &str, range: Option<&str>, most: u64) -> Result<Answer<'_>, Trouble> {
         let mut address = self.endpoint.join_path(path);
         let mut hops = Vec::new();
@@ -190,13 +188,13 @@ impl Client {
         }
     }
 
-    /// When a body of this length must be here.
+    /// The deadline for a body of this length.
     fn deadline(&self, most: u64) -> Instant {
         let slowest = Duration::from_secs(most / (8 * MIN_RATE)).min(LONGEST);
         Instant::now() + 6 * self.stall + slowest
     }
 
-    /// One request and the head of its answer.
+    /// Sends one request and reads the head of its answer.
     fn request(
         &self,
         address: &Address,
@@ -227,7 +225,7 @@ impl Client {
                 reason: format!("no thread can be started: {error}"),
             });
         }
-        // Three phases may each take their time: name, connection, answer.
+        // Three phases, each with its own limit: name, connection, answer.
         let end = Instant::now() + 3 * self.answer;
         match self.wait(&events, end)? {
             Some(Event::Head(head)) => Ok((head, events)),
@@ -247,7 +245,7 @@ impl Client {
         }
     }
 
-    /// The next event, or none at `end`.
+    /// The next event, or `None` at `end`.
     fn wait(&self, events: &Receiver<Event>, end: Instant) -> Result<Option<Event>, Trouble> {
         loop {
             if self.cancel.is_raised() {
@@ -267,7 +265,7 @@ impl Client {
 }
 
 impl Answer<'_> {
-    /// The next part of the body, which may be empty; none at its end.
+    /// The next part of the body, which may be empty; `None` at its end.
     pub fn next(&mut self) -> Result<Option<Vec<u8>>, Trouble> {
         let stall = self.client.stall;
         let started = Instant::now();
@@ -278,7 +276,7 @@ impl Answer<'_> {
             Some(Event::Chunk(chunk)) => chunk,
             Some(Event::End) => return Ok(None),
             Some(Event::Failed(reason)) => return Err(Trouble::BrokeOff(reason)),
-            // These come before a body only; nothing arrived otherwise.
+            // These only come before a body; otherwise nothing arrived.
             Some(Event::Head(_) | Event::Senseless) | None => Vec::new(),
         };
         self.arrived += chunk.len() as u64;
@@ -299,7 +297,7 @@ impl Answer<'_> {
         Ok(Some(chunk))
     }
 
-    /// The whole body, if it is no longer than `most`.
+    /// The whole body, if it is at most `most` bytes long.
     pub fn body(&mut self, most: u64) -> Result<Vec<u8>, Trouble> {
         let mut body = Vec::new();
         while let Some(chunk) = self.next()? {
@@ -312,9 +310,9 @@ impl Answer<'_> {
     }
 }
 
-/// Talks to the network, on a thread of its own, until nobody listens.
+/// Talks to the network, on its own thread, until the receiver is gone.
 fn transfer(request: RequestBuilder<WithoutBody>, sender: &SyncSender<Event>) {
-    // Sending fails once the listener has gone: then there is nothing left to do.
+    // Sending fails once the receiver is gone, and then there is nothing left to do.
     let _ = match request.call() {
         Ok(response) => hand_on(response, sender),
         Err(ureq::Error::Protocol(_) | ureq::Error::Http(_)) => sender.send(Event::Senseless),
@@ -343,7 +341,7 @@ fn hand_on(response: Response<Body>, sender: &SyncSender<Event>) -> Result<(), S
     }
 }
 
-/// Why a request failed, in words that hold nothing a server could have sent to a terminal.
+/// Why a request failed, in words that contain nothing a server could have sent to a terminal.
 fn reason(error: &ureq::Error) -> String {
     match error {
         ureq::Error::Io(error) => io_reason(error),
@@ -355,7 +353,7 @@ fn reason(error: &ureq::Error) -> String {
 }
 
 fn io_reason(error: &std::io::Error) -> String {
-    // "Connection refused (os error 111)": the number tells nobody anything.
+    // "Connection refused (os error 111)": the number helps nobody.
     let text = error.to_string();
     printable(text.split(" (os error").next().unwrap_or(&text))
 }

@@ -21,8 +21,8 @@ impl Bytes {
             Source::Path(path) => {
                 let io = |error: std::io::Error| Error::io("read", path, &error);
                 let file = File::open(path).map_err(io)?;
-                // SAFETY: the mapping is only read. Should another program shorten the file
-                // meanwhile, reading it ends with a signal, as in every program that maps models.
+                // SAFETY: the mapping is only read. If another program truncates the file
+                // meanwhile, reading raises a signal, as in every program that maps models.
                 let map = unsafe { Mmap::map(&file) }.map_err(io)?;
                 Ok(Self::Mapped(map))
             }
@@ -36,10 +36,10 @@ impl Bytes {
         }
     }
 
-    /// Gives the memory of a range back to the system; reading it again is possible.
+    /// Returns a range's memory to the system; it can still be read again.
     ///
-    /// Mapped pages count as memory in use. Kept while their packed copy grows, they would make
-    /// loading peak at twice the weights' size.
+    /// Mapped pages count as memory in use. If they stayed while their packed copy grows, loading
+    /// would peak at twice the weights' size.
     pub(super) fn release(&self, range: Range<usize>) {
         #[cfg(unix)]
         if let Self::Mapped(map) = self {

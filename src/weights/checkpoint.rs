@@ -1,4 +1,4 @@
-//! All tensors of one model, by name, whatever files they lie in.
+//! All tensors of one model by name, whichever file each is in.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -22,8 +22,8 @@ struct Shard {
 }
 
 impl Checkpoint {
-    /// Opens the files. A tensor's name is kept without the first of `prefixes` that it has: some
-    /// checkpoints carry "transformer." before every name, others do not.
+    /// Opens the files. The first of `prefixes` that a tensor's name starts with is dropped: some
+    /// checkpoints put "transformer." before every name, others don't.
     pub(crate) fn open(sources: &[Source], prefixes: &[&str]) -> Result<Self> {
         let mut shards = Vec::with_capacity(sources.len());
         let mut tensors = HashMap::new();
@@ -46,7 +46,10 @@ impl Checkpoint {
         self.tensors.contains_key(name)
     }
 
-    /// A tensor, if it is there in this shape and in a type that can be read.
+    /// A view of a tensor.
+    ///
+    /// # Errors
+    /// If it is missing, has another shape, or has a number type that avec can't read.
     pub(crate) fn view(&self, name: &str, shape: &[usize]) -> Result<TensorView<'_>> {
         let Some((shard, entry)) = self.tensors.get(name) else {
             return Err(ErrorKind::MissingTensor {
@@ -81,12 +84,12 @@ impl Checkpoint {
         }
     }
 
-    /// All numbers of a tensor, copied.
+    /// A copy of all values of a tensor.
     pub(crate) fn read(&self, name: &str, shape: &[usize]) -> Result<Vec<f32>> {
         Ok(self.view(name, shape)?.to_vec())
     }
 
-    /// A tensor to be read from later.
+    /// A handle for reading from a tensor later.
     pub(crate) fn handle(self: &Arc<Self>, name: &str, shape: &[usize]) -> Result<TensorHandle> {
         self.view(name, shape)?;
         Ok(TensorHandle {
@@ -96,14 +99,14 @@ impl Checkpoint {
         })
     }
 
-    /// Gives the memory of a tensor that has been read back; reading it again is possible.
+    /// Returns the memory of a tensor to the system; it can still be read again.
     pub(crate) fn release(&self, name: &str) {
         if let Some((shard, entry)) = self.tensors.get(name) {
             self.shards[*shard].bytes.release(entry.range.clone());
         }
     }
 
-    /// The size of all tensors together once they are f32, in bytes.
+    /// The size of all tensors together as f32, in bytes.
     pub(crate) fn size_in_f32(&self) -> u64 {
         let size = |shape: &[usize]| {
             let sizes = shape.iter().map(|n| *n as u64);
@@ -113,8 +116,8 @@ impl Checkpoint {
         sizes.fold(0, u64::saturating_add)
     }
 
-    /// How many layers the tensors below `prefix` are of, as in "h.7.ln_1.weight": one more than
-    /// the largest number.
+    /// The number of layers among the tensors below `prefix`, as in "h.7.ln_1.weight": one more
+    /// than the largest index.
     pub(crate) fn layers(&self, prefix: &str) -> usize {
         let number = |name: &String| -> Option<usize> {
             let rest = name.strip_prefix(prefix)?;
@@ -124,7 +127,7 @@ impl Checkpoint {
         largest.map_or(0, |layer| layer.saturating_add(1))
     }
 
-    /// Where the weights are, for messages.
+    /// The location of the weights, for messages.
     pub(crate) fn path(&self) -> String {
         match self.shards.as_slice() {
             [only] => only.path.clone(),
@@ -134,7 +137,7 @@ impl Checkpoint {
     }
 }
 
-/// A `[n, width]` tensor that stays in its file, for a few rows at a time.
+/// A `[n, width]` tensor that stays in its file and is read a few rows at a time.
 pub(crate) struct TensorHandle {
     checkpoint: Arc<Checkpoint>,
     name: String,
@@ -142,7 +145,7 @@ pub(crate) struct TensorHandle {
 }
 
 impl TensorHandle {
-    /// Some rows, one after the other.
+    /// The given rows, concatenated.
     pub(crate) fn rows(&self, rows: &[u32]) -> Result<Vec<f32>> {
         let view = self.checkpoint.view(&self.name, &self.shape)?;
         let width = self.shape.last().copied().unwrap_or(0);

@@ -1,19 +1,19 @@
-//! What a weights file's header says of one tensor.
+//! The description of a tensor in a weights file's header.
 
 use std::ops::Range;
 
 use super::tensor::StoredDType;
 
-/// What a file's header says of one tensor.
+/// What a file's header says about one tensor.
 pub(super) struct Entry {
     pub(super) dtype: EntryDType,
     pub(super) shape: Vec<usize>,
-    /// Where its numbers lie in the file.
+    /// Its bytes in the file.
     pub(super) range: Range<usize>,
 }
 
-/// A number type that can be read, or the file's name for another, which matters only if somebody
-/// asks for the tensor: buffers of masks and the like may have any type.
+/// A number type avec can read, or the file's name for one it can't. The latter is an error only
+/// when the tensor is used: masks and other buffers may have any type.
 pub(super) enum EntryDType {
     Stored(StoredDType),
     Unreadable(String),

@@ -1,5 +1,5 @@
-//! A checkpoint's tensors: where their bytes lie, and views of them in the number type that the
-//! file has. What the tensors mean is for the model to know.
+//! A checkpoint's tensors: their bytes, and views of them in the file's number type. What the
+//! tensors mean is up to the model.
 
 mod bytes;
 mod checkpoint;

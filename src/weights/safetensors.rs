@@ -9,7 +9,7 @@ use super::source::Source;
 use super::tensor::StoredDType;
 use crate::error::{Error, ErrorKind, Result, count};
 
-/// Opens a file and lists its tensors, each with the range of its bytes in the file.
+/// Opens a file and lists its tensors, each with its byte range in the file.
 pub(super) fn open(source: &Source) -> Result<(Bytes, Vec<(String, Entry)>)> {
     let bytes = Bytes::open(source)?;
     let bad = |reason: String| {

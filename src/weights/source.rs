@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use crate::error::Result;
 
-/// A file, or bytes that are part of the program.
+/// A file, or bytes compiled into the program.
 #[derive(Clone)]
 pub enum Source {
     /// A file on disk.
@@ -21,7 +21,7 @@ pub enum Source {
 }
 
 impl Source {
-    /// The whole file.
+    /// The contents of the file.
     ///
     /// # Errors
     /// If the file can't be read.

@@ -1,4 +1,4 @@
-//! A view of one stored tensor: its shape, its number type, and its bytes where they lie.
+//! A view of one stored tensor: shape, number type and bytes.
 
 use half::{bf16, f16};
 
@@ -11,7 +11,7 @@ pub(crate) enum StoredDType {
 }
 
 impl StoredDType {
-    /// Bytes of one number.
+    /// Bytes per value.
     pub(crate) fn size(self) -> usize {
         match self {
             Self::F32 => 4,
@@ -20,8 +20,8 @@ impl StoredDType {
     }
 }
 
-/// One tensor of a checkpoint. Numbers become f32 as they are read, so that no second copy of a
-/// weight is ever made.
+/// One tensor of a checkpoint. Values become f32 as they are read, so there is never a second copy
+/// of a weight.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct TensorView<'a> {
     pub(crate) shape: &'a [usize],
@@ -31,7 +31,7 @@ pub(crate) struct TensorView<'a> {
 }
 
 impl<'a> TensorView<'a> {
-    /// f32 numbers in memory as a tensor.
+    /// A view of f32 values in memory.
     #[cfg(any(test, feature = "internals"))]
     pub(crate) fn of_f32(values: &'a [f32], shape: &'a [usize]) -> Self {
         debug_assert!(cfg!(target_endian = "little"));
@@ -42,19 +42,19 @@ impl<'a> TensorView<'a> {
         }
     }
 
-    /// How many numbers it holds.
+    /// The number of values.
     pub(crate) fn len(&self) -> usize {
         self.bytes.len() / self.dtype.size()
     }
 
-    /// All numbers, copied.
+    /// A copy of all values.
     pub(crate) fn to_vec(self) -> Vec<f32> {
         let mut values = vec![0.0; self.len()];
         self.read(0, &mut values);
         values
     }
 
-    /// Numbers that follow each other in the file, from the `first` on.
+    /// Reads consecutive values, starting at `first`.
     pub(crate) fn read(&self, first: usize, to: &mut [f32]) {
         let bytes = &self.bytes[first * self.dtype.size()..];
         match self.dtype {
@@ -64,7 +64,7 @@ impl<'a> TensorView<'a> {
         }
     }
 
-    /// Every `step`-th number, from the `first` on.
+    /// Reads every `step`-th value, starting at `first`.
     pub(crate) fn read_strided(&self, first: usize, step: usize, to: &mut [f32]) {
         let bytes = &self.bytes[first * self.dtype.size()..];
         match self.dtype {
@@ -94,7 +94,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_number_type_reads_the_same_values() {
+    fn number_types_read_the_same_values() {
         let values = [1.0f32, -2.5, 0.0, 1024.0, -0.125, 3.0];
         let f16: Vec<u8> = values
             .iter()

@@ -1,4 +1,4 @@
-//! Reading the reference fixtures, and comparing with them.
+//! Reads the reference fixtures and compares values with them.
 
 #![allow(dead_code, reason = "each test file uses a part of this")]
 
@@ -14,17 +14,17 @@ use serde_json::Value;
 
 use super::repository;
 
-/// Values may differ by this much of the larger of themselves and the tensor's own size.
+/// Values may differ by this share of the larger of themselves and the tensor's own scale.
 pub const TOLERANCE: f32 = 1e-4;
 
-/// What the original computed: tensors by name, and the cases with their inputs.
+/// The original's results: tensors by name, and the cases with their inputs.
 pub struct Golden {
     pub tensors: HashMap<String, Tensor>,
     pub cases: Value,
 }
 
 impl Golden {
-    /// Two files of `tests/golden`.
+    /// Reads two files of `tests/golden`.
     pub fn read(cases: &str, tensors: &str) -> Self {
         let folder = repository().join("tests/golden");
         let cases = std::fs::read_to_string(folder.join(cases)).unwrap();
@@ -130,7 +130,7 @@ pub fn options(case: &Value) -> CompletionOptions {
     }
 }
 
-/// The original's rows: finished ones are filled up with end-of-text.
+/// The original's rows, in which finished ones are padded with end-of-text.
 pub fn theirs(case: &Value) -> Vec<Vec<u32>> {
     let row = |row: &Value| {
         let tokens = row.as_array().unwrap().iter();

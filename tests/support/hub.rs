@@ -12,23 +12,23 @@ use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-/// What the hub does when a file is asked for. A request for the first byte alone, which asks for
-/// the size, is the *probe*.
+/// The hub's behaviour when a file is requested. A request for only the first byte, to learn the
+/// size, is the *probe*.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Serve {
     Whole,
-    /// Breaks the connection after so many bytes, the first time.
+    /// Breaks the connection after this number of bytes, the first time.
     Cut(usize),
-    /// Announces one length and sends another, and closes the connection as if all were well.
+    /// Announces one length and sends another, then closes the connection normally.
     WrongLength,
-    /// Takes its time: one byte, then nothing for long. The probe is answered.
+    /// Stalls: sends one byte, then nothing for a long time. The probe is answered.
     Stall,
-    /// Sends the client to this path of another server.
+    /// Redirects to this path on another server.
     Redirect(u16),
     Status(u16),
     /// Answers the probe, and then with this status.
     StatusOfBody(u16),
-    /// A redirect with this `Location`, or with none.
+    /// A redirect with this `Location`, or without one.
     Location(Option<String>),
     /// This `ETag`, quoted, instead of the hash.
     Etag(String),
@@ -40,28 +40,28 @@ pub enum Serve {
     Range(String),
     /// No answer to the probe.
     NoAnswer,
-    /// A probe's head, and then a body that never comes.
+    /// Sends the head of the probe's answer, but never a body.
     NoBody,
     /// Other contents of the same length.
     Garbage,
-    /// A body without end.
+    /// An endless body.
     Endless,
-    /// A body of a byte now and then.
+    /// A body that arrives byte by byte, slowly.
     Drip,
-    /// All of it, whatever part is asked for.
+    /// The whole file, whatever range is requested.
     IgnoreRange,
-    /// More bytes than were announced.
+    /// More bytes than announced.
     Longer,
-    /// Half of it, and then the connection closes, every time.
+    /// Half of the file, then the connection closes, every time.
     Half,
 }
 
-/// What the hub does when a repository's description is asked for.
+/// The hub's behaviour when a repository's description is requested.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum List {
     #[default]
     Whole,
-    /// As above, without the commit and without hashes.
+    /// Without the commit and without hashes.
     NamesOnly,
     Status(u16),
     Body(Vec<u8>),
@@ -70,7 +70,7 @@ pub enum List {
     Stall,
     Drip,
     Endless,
-    /// Headers without end.
+    /// Endless headers.
     EndlessHead,
     /// A redirect with this `Location`.
     Location(String),
@@ -192,7 +192,7 @@ fn answer(stream: TcpStream, state: &Mutex<State>) {
     };
     let (revision, file) = rest;
     let Some(repository) = state.repositories.get_mut(&name) else {
-        // The hub does not tell strangers whether a private repository exists.
+        // The hub hides from strangers whether a private repository exists.
         let status = if auth.is_some() { 404 } else { 401 };
         return plain(&mut stream, status, "RepoNotFound", b"not found");
     };
@@ -309,7 +309,7 @@ fn redirect(stream: &mut TcpStream, contents: &[u8], location: Option<&str>) {
     let _ = stream.write_all(head.as_bytes());
 }
 
-/// The hash that git has for contents, and the hub for files without git-lfs.
+/// git's hash of contents, which the hub uses for files without git-lfs.
 pub fn git_hash(contents: &[u8]) -> String {
     hash(
         &ring::digest::SHA1_FOR_LEGACY_USE_ONLY,
@@ -317,7 +317,7 @@ pub fn git_hash(contents: &[u8]) -> String {
     )
 }
 
-/// The hash that git-lfs has.
+/// git-lfs' hash of contents.
 pub fn sha256(contents: &[u8]) -> String {
     hash(&ring::digest::SHA256, &[contents])
 }

@@ -1,5 +1,5 @@
-//! Runs that use the test hub: the tiny model as a repository, a script that loads it, what it says
-//! when that fails.
+//! Runs that use the test hub: the tiny model as a repository, a script that loads it, and its error
+//! messages.
 #![allow(
     dead_code,
     reason = "each test file is its own crate and uses a part of this"
@@ -47,7 +47,7 @@ pub fn cached(program: &Program, path: &str) -> bool {
     folder.join(path).exists()
 }
 
-/// Every file below a folder, without those of the cache and the script's.
+/// Every file below a folder except those of the cache and the script.
 pub fn strays(folder: &Path) -> Vec<String> {
     let mut found = Vec::new();
     let mut folders = vec![folder.to_owned()];

@@ -1,4 +1,4 @@
-//! What several test files share.
+//! Shared by several test files.
 #![allow(
     dead_code,
     unreachable_pub,
@@ -52,7 +52,7 @@ pub fn tiny_of(folder: &str, processing: Processing, kernels: KernelChoice) -> H
     HookedTransformer::load(&run(), &folder_files(&folder), &options).unwrap()
 }
 
-/// One run of the real program, in a folder of its own.
+/// A run of the real program, in a folder of its own.
 pub struct Program {
     pub folder: tempfile::TempDir,
     args: Vec<String>,
@@ -105,7 +105,7 @@ impl Program {
         self
     }
 
-    /// The command, in an environment that holds nothing of the machine's.
+    /// The command, in an environment that inherits nothing from the machine.
     pub fn command(&self) -> std::process::Command {
         let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_avec"));
         command
@@ -141,7 +141,7 @@ impl Program {
         }
     }
 
-    /// Runs, expects failure with this status and exactly this text on stderr.
+    /// Runs, and expects failure with this status and exactly this text on stderr.
     #[track_caller]
     pub fn fails(&self, status: i32, stderr: &str) {
         let ran = self.run();
@@ -149,7 +149,7 @@ impl Program {
         assert_eq!(ran.status, Some(status));
     }
 
-    /// Runs, expects success, gives back what was printed.
+    /// Runs, expects success, and returns what was printed.
     #[track_caller]
     pub fn succeeds(&self) -> String {
         let ran = self.run();

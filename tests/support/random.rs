@@ -1,4 +1,4 @@
-//! Models of any shape with random weights, for comparisons and for benchmarks.
+//! Models of any shape with random weights, for comparisons and benchmarks.
 #![allow(unreachable_pub, reason = "a part of each test file that uses it")]
 #![allow(dead_code, reason = "each test file and bench uses its own part")]
 
@@ -15,7 +15,7 @@ use safetensors::tensor::TensorView;
 
 pub const D_VOCAB: usize = 50257;
 
-/// Numbers between -1 and 1, the same from the same seed.
+/// Numbers between -1 and 1; the same seed gives the same ones.
 pub fn random(n: usize, seed: u64) -> Vec<f32> {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     (0..n).map(|_| rng.random_range(-1.0..1.0)).collect()
@@ -38,7 +38,7 @@ pub fn load(folder: &Path, options: &LoadOptions) -> HookedTransformer {
         .expect("the random model loads")
 }
 
-/// Where that model's files lie, made once in the target folder; 0.5 GB.
+/// The folder of that model's files (0.5 GB), made once in the target folder.
 pub fn gpt2_folder() -> PathBuf {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("random-gpt2");
     if !folder.join("done").exists() {
@@ -55,7 +55,7 @@ pub fn gpt2_folder() -> PathBuf {
     folder
 }
 
-/// What a model's configuration says of its size.
+/// The sizes in a model's configuration.
 #[derive(Debug, Clone, Copy)]
 pub struct Shape {
     pub layers: usize,

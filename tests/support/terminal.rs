@@ -1,4 +1,4 @@
-//! The real program in a terminal that a test can look at.
+//! The real program in a terminal whose screen a test can read.
 #![allow(unreachable_pub, reason = "a part of each test file that uses it")]
 
 use std::path::Path;
@@ -8,25 +8,25 @@ use std::time::{Duration, Instant};
 use expectrl::Session;
 use expectrl::session::OsSession;
 
-/// A run of `avec` in a pseudo-terminal, and the screen as a person would see it.
+/// A run of `avec` in a pseudo-terminal, and its screen as a user would see it.
 pub struct Terminal {
     session: OsSession,
     screen: vt100::Parser,
     prompts: usize,
 }
 
-/// Long enough for a busy machine; nothing is measured by it.
+/// Long enough for a busy machine; nothing is timed by it.
 const PATIENCE: Duration = Duration::from_secs(60);
 pub const PROMPT: &str = "avec> ";
 
 impl Terminal {
-    /// Starts an interactive session of so many columns, with `folder` as its home and its working
+    /// Starts an interactive session with `columns` columns and `folder` as home and working
     /// folder, and waits for the first prompt.
     pub fn start(folder: &Path, columns: u16, args: &[&str]) -> Self {
         Self::start_with(folder, columns, args, &[])
     }
 
-    /// The same with other variables in its environment; an empty one is removed.
+    /// Like `start` with other environment variables; an empty one is removed.
     pub fn start_with(
         folder: &Path,
         columns: u16,
@@ -67,12 +67,12 @@ impl Terminal {
         terminal
     }
 
-    /// What the screen shows, with the escape codes of its colours.
+    /// The screen, with the escape codes of its colours.
     pub fn coloured(&self) -> String {
         self.screen.screen().contents_formatted()
     }
 
-    /// Everything on the screen.
+    /// The text on the screen.
     pub fn text(&self) -> String {
         let text = self.screen.screen().contents();
         let lines: Vec<&str> = text.lines().map(str::trim_end).collect();
@@ -90,7 +90,7 @@ impl Terminal {
         }
     }
 
-    /// Waits until the screen is as it should be.
+    /// Waits until a condition holds for the screen.
     #[track_caller]
     pub fn until(&mut self, what: &str, holds: impl Fn(&str) -> bool) {
         let started = Instant::now();
@@ -108,14 +108,14 @@ impl Terminal {
         }
     }
 
-    /// Keys, as they are.
+    /// Sends keys.
     pub fn keys(&mut self, keys: &str) {
         use std::io::Write;
         self.session.write_all(keys.as_bytes()).unwrap();
         self.session.flush().unwrap();
     }
 
-    /// Types an input of one line and gives what was printed until the next prompt.
+    /// Types a one-line input and returns what is printed before the next prompt.
     #[track_caller]
     pub fn enter(&mut self, input: &str) -> String {
         self.keys(input);
@@ -123,7 +123,7 @@ impl Terminal {
         self.output()
     }
 
-    /// Waits for the next prompt; what stands between it and the input before it.
+    /// Waits for the next prompt and returns the output before it.
     #[track_caller]
     pub fn output(&mut self) -> String {
         self.prompts += 1;
@@ -142,7 +142,7 @@ impl Terminal {
         lines[input + 1..*next].join("\n")
     }
 
-    /// Waits for the end of the program.
+    /// Waits for the program to exit.
     pub fn end(mut self) {
         let started = Instant::now();
         while self.session.get_process().is_alive().unwrap_or(false) {

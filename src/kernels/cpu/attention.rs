@@ -1,6 +1,7 @@
-//! Attention in one operation: no tensor of the size queries x keys is ever written.
+//! Fused attention: no tensor of the size queries x keys is ever written.
 //!
-//! As in [`super::reductions`], no sum's order depends on the machine or on what else is computed.
+//! As in [`super::reductions`], the order of a sum depends neither on the machine nor on the rest
+//! of the batch.
 
 use std::ops::Range;
 
@@ -13,8 +14,9 @@ use super::microkernel::{Prefetch, lanes, max_rows, microkernel, pack_rows};
 use super::reductions::{softmax, softmax_with, tree_sum};
 use crate::kernels::AttentionShape;
 
-/// q `[batch, query, head, d_head]`, k and v `[batch, kv_head, column, d_head]`, all f32 with a last
-/// axis without gaps -> z `[batch, query, head, d_head]`. The last query stands at the last column.
+/// q `[batch, query, head, d_head]`, k and v `[batch, kv_head, column, d_head]`, all f32 with a
+/// contiguous last axis -> z `[batch, query, head, d_head]`. The last query stands at the last
+/// column.
 pub(crate) fn attention(
     q: &Tensor,
     k: &Tensor,
@@ -26,7 +28,7 @@ pub(crate) fn attention(
 
 struct FusedAttention<'a>(AttentionShape<'a>);
 
-/// A 4-axis view whose last axis has no gaps.
+/// A view of four axes whose last axis is contiguous.
 #[derive(Clone, Copy)]
 struct View<'a> {
     data: &'a [f32],
@@ -68,7 +70,7 @@ impl CustomOp3 for FusedAttention<'_> {
     ) -> candle_core::Result<(CpuStorage, Shape)> {
         let (batch, queries, heads, d_head) = q_layout.shape().dims4()?;
         let (kv_heads, columns) = (k_layout.dims()[1], k_layout.dims()[2]);
-        // Several query heads share the keys and values of one.
+        // Several query heads share one head of keys and values.
         let sharing = heads / kv_heads;
         let AttentionShape { starts, scale } = self.0;
         let q = View::new(q, q_layout)?;
@@ -97,7 +99,7 @@ impl CustomOp3 for FusedAttention<'_> {
                 z.par_chunks_mut(d_head).enumerate().for_each(head);
             }
         } else {
-            // Heads are interleaved in z: each is computed by itself, then copied to its place.
+            // Heads are interleaved in z: each is computed on its own, then copied into place.
             let parts: Vec<Vec<f32>> = (0..batch * heads)
                 .into_par_iter()
                 .map(|i| {
@@ -126,7 +128,7 @@ impl CustomOp3 for FusedAttention<'_> {
     }
 }
 
-/// All queries of one head: a prompt's attention. Keys and values are packed as weights are, and go
+/// All queries of one head: a prompt's attention. Keys and values are packed like weights and go
 /// through the same microkernel.
 struct ManyQueries<'a> {
     q: View<'a>,
@@ -134,7 +136,7 @@ struct ManyQueries<'a> {
     v: View<'a>,
     /// The queries' head.
     head: usize,
-    /// Row, and head of keys and values.
+    /// The row, and the head of keys and values.
     at: (usize, usize),
     columns: Range<usize>,
     scale: f32,
@@ -147,7 +149,8 @@ impl ManyQueries<'_> {
         let (keys, d_head) = (self.columns.len(), self.q.width);
         let width = 2 * lanes();
         let most = max_rows(lanes());
-        // The keys are the columns of a matrix [d_head, keys], the values one [keys, d_head].
+        // The keys are the columns of a matrix [d_head, keys]; the values are a matrix [keys,
+        // d_head].
         let key = |key: usize| self.k.row(row, kv_head, self.columns.start + key);
         let value = |key: usize| self.v.row(row, kv_head, self.columns.start + key);
         let mut k = vec![0.0; keys.div_ceil(width) * d_head * width]; // [panel, d_head, width]
@@ -177,7 +180,7 @@ impl ManyQueries<'_> {
                 height,
                 q,
             );
-            // The last query of the block sees the most keys; later keys are not touched.
+            // The last query of the block sees the most keys; later keys are not read.
             let seen = keys - queries + first + height;
             let scores = &mut scores[..height * seen]; // [height, seen]
             let tile = &mut tile[..height * width];
@@ -216,21 +219,21 @@ impl ManyQueries<'_> {
     }
 }
 
-/// One query of one head over all its keys: the whole of a decoding step's attention.
+/// One query of one head over all its keys: all the attention of a decoding step.
 struct OneQuery<'a> {
     q: &'a [f32], // [d_head]
     k: View<'a>,
     v: View<'a>,
-    /// Row, and head of keys and values.
+    /// The row, and the head of keys and values.
     at: (usize, usize),
     columns: Range<usize>,
     scale: f32,
     out: &'a mut [f32], // [d_head]
 }
 
-/// Accumulators of the product of a query and a key, whatever the width of the machine's vectors.
+/// Accumulators of a query-key product, for vectors of any width.
 const ACCUMULATORS: usize = 16;
-/// Dimensions of the values that are summed side by side, so that no addition waits for the one
+/// Dimensions of the values that are summed in parallel, so that no addition waits for the one
 /// before.
 const WIDE_ACCUMULATORS: usize = 4 * ACCUMULATORS;
 
@@ -239,7 +242,7 @@ impl SimdOp for OneQuery<'_> {
 
     #[inline(always)]
     fn eval<I: Isa>(self, isa: I) {
-        // As many keys at a time as there are registers for their accumulators.
+        // As many keys at a time as the registers have accumulators for.
         match isa.f32().len() {
             16 => self.run::<I, 8, 1, 4>(isa),
             8 => self.run::<I, 4, 2, 8>(isa),
@@ -274,7 +277,8 @@ impl OneQuery<'_> {
         }
     }
 
-    /// The query's products with all keys, `KEYS` at a time, each in `PARTS` vectors of sums.
+    /// The query's products with all keys, `KEYS` at a time, each with `PARTS` vectors of
+    /// accumulators.
     #[inline(always)]
     fn scores<I: Isa, const KEYS: usize, const PARTS: usize>(&self, isa: I, scores: &mut [f32]) {
         let ops = isa.f32();
@@ -285,7 +289,7 @@ impl OneQuery<'_> {
         q_rest[..rest.len()].copy_from_slice(rest);
         let firsts = self.columns.clone().step_by(KEYS);
         for (scores, first) in scores.chunks_mut(KEYS).zip(firsts) {
-            // The last columns are computed more than once rather than in another way.
+            // The last columns are computed twice rather than with a different order of sums.
             let keys: [&[f32]; KEYS] = std::array::from_fn(|i| {
                 let column = first + i.min(scores.len() - 1);
                 self.k.row(row, head, column)
@@ -314,7 +318,7 @@ impl OneQuery<'_> {
     }
 }
 
-/// `sums += q * key`, element by element; `sums` are the vectors of all [`ACCUMULATORS`].
+/// `sums += q * key`, element by element; `sums` are the [`ACCUMULATORS`], as vectors.
 #[inline(always)]
 fn add_product<I: Isa>(isa: I, q: &[f32; ACCUMULATORS], key: &[f32], sums: &mut [I::F32]) {
     let ops = isa.f32();
@@ -325,7 +329,7 @@ fn add_product<I: Isa>(isa: I, q: &[f32; ACCUMULATORS], key: &[f32], sums: &mut 
     }
 }
 
-/// Some dimensions of the values' weighted sum: `N` vectors of them, from `first` on.
+/// Some dimensions of the weighted sum of the values: `N` vectors of them, starting at `first`.
 #[inline(always)]
 fn mix<'a, I: Isa, const N: usize>(
     isa: I,
@@ -355,7 +359,7 @@ mod tests {
 
     use super::*;
 
-    /// The scores alone, for vectors of any width.
+    /// Only the scores, for vectors of any width.
     struct Scores<'a>(OneQuery<'a>);
 
     impl SimdOp for Scores<'_> {
@@ -374,10 +378,10 @@ mod tests {
     }
 
     proptest! {
-        /// Vectors of four lanes and those of this machine give the same bits. The numbers are such
-        /// that their products are exact, so that only the order of the sums can make a difference.
+        /// Vectors of four lanes and the machine's own give the same bits. Every product in this
+        /// test is exact, so only the order of the sums can make a difference.
         #[test]
-        fn the_same_scores_whatever_the_vectors(
+        fn scores_do_not_depend_on_the_vector_width(
             d_head in 1usize..80,
             keys in 1usize..20,
             numbers in proptest::collection::vec(-2000i16..2000, 21 * 80),

@@ -1,12 +1,12 @@
-//! Large memory on large pages: a decoding step reads all weights from end to end, and with pages of
-//! 4 KB the processor would look up pages more often than it calculates.
+//! Huge pages for large allocations. A decoding step reads all weights from end to end; with pages
+//! of 4 KB the processor would spend more time on page lookups than on arithmetic.
 
 use std::marker::PhantomData;
 
 use bytemuck::Pod;
 use memmap2::MmapMut;
 
-/// A slice of numbers in a mapping of its own.
+/// A slice in a mapping of its own.
 pub(crate) struct HugePages<T> {
     memory: Memory<T>,
     len: usize,
@@ -14,7 +14,7 @@ pub(crate) struct HugePages<T> {
 
 enum Memory<T> {
     Mapped(MmapMut, PhantomData<T>),
-    /// Where the system refuses a mapping.
+    /// If the system refuses a mapping.
     Owned(Vec<T>),
 }
 
@@ -22,7 +22,7 @@ impl<T: Pod> HugePages<T> {
     pub(crate) fn zeros(len: usize) -> Self {
         let memory = match MmapMut::map_anon((len * size_of::<T>()).max(1)) {
             Ok(map) => {
-                // A request only: without large pages everything works, a little slower.
+                // Only a request: without huge pages everything works, a little slower.
                 #[cfg(target_os = "linux")]
                 let _ = map.advise(memmap2::Advice::HugePage);
                 Memory::Mapped(map, PhantomData)
@@ -54,7 +54,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_is_as_long_as_it_was_asked_to_be() {
+    fn it_has_the_requested_length() {
         for len in [0, 1, 5, 3_000_000] {
             let mut pages = HugePages::<f32>::zeros(len);
             assert_eq!(pages.as_slice().len(), len);

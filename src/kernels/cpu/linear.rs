@@ -8,7 +8,7 @@ use crate::error::Result;
 use crate::kernels::values::contiguous;
 use crate::kernels::{After, Linear, WeightMatrix};
 
-/// `x·W + b` with W packed. Whatever W is kept in, inputs, sums and outputs are f32.
+/// `x·W + b` with W packed. Inputs, sums and outputs are f32, whatever the type of W.
 pub(crate) struct PackedLinear {
     weight: Packed,
     bias: Option<Vec<f32>>, // [out]
@@ -20,7 +20,7 @@ enum Packed {
 }
 
 impl PackedLinear {
-    /// Packs a weight; `dtype` is what it is kept in: f32 or bf16.
+    /// Packs a weight as `dtype`: f32 or bf16.
     pub(crate) fn new(weights: &WeightMatrix, bias: Option<Vec<f32>>, dtype: DType) -> Self {
         let (inputs, outputs) = weights.sizes();
         let read = |input, first, to: &mut [f32]| weights.read(input, first, to);
@@ -212,8 +212,8 @@ mod tests {
             close(linear.forward(&input, After::NOTHING).unwrap(), without)?;
         }
 
-        /// A row's result does not depend on how many rows are computed with it, to the last bit:
-        /// texts may not depend on batching.
+        /// A row's result does not depend on how many rows are computed with it, down to the last
+        /// bit: texts must not depend on batching.
         #[test]
         fn a_row_does_not_depend_on_its_batch(
             m in prop_oneof![2usize..40, 120usize..400], k in 1usize..600, n in 1usize..200, bf16: bool, seed: u64,

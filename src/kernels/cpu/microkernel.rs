@@ -1,6 +1,6 @@
-//! The microkernel: a few rows times the columns of one panel, with the sums in registers.
+//! The microkernel: a few rows times the columns of one panel, with the accumulators in registers.
 //!
-//! Weights are packed into such panels ([`super::packed`]), and so are a prompt's keys and values.
+//! Weights ([`super::packed`]) and a prompt's keys and values are packed into such panels.
 
 use half::bf16;
 use rten_simd::ops::{BitOps, IntOps, NumOps};
@@ -8,13 +8,13 @@ use rten_simd::{Isa, Simd, SimdOp};
 
 /// How a packed weight stores its values.
 pub(crate) trait Stored: bytemuck::Pod + Send + Sync {
-    /// How many stored values hold one input's columns of a panel, for vectors of `lanes` lanes.
+    /// Stored values per input of a panel, for vectors of `lanes` lanes.
     fn per_input(lanes: usize) -> usize;
 
-    /// Writes the values of two half panels.
+    /// Stores the values of two half panels.
     fn store(low: &[f32], high: &[f32], to: &mut [Self]);
 
-    /// Reads them as two vectors.
+    /// Loads them as two vectors.
     fn load<I: Isa>(isa: I, from: &[Self]) -> [I::F32; 2];
 }
 
@@ -34,8 +34,8 @@ impl Stored for f32 {
     }
 }
 
-/// Two columns that are half a panel apart share a word. A bf16 is the upper half of an f32, so
-/// one is a mask away and the other a shift.
+/// Two columns half a panel apart share a word. A bf16 is the upper half of an f32, so a mask reads
+/// one of them and a shift the other.
 pub(crate) type Bf16Pair = i32;
 
 impl Stored for Bf16Pair {
@@ -62,19 +62,19 @@ impl Stored for Bf16Pair {
     }
 }
 
-/// The lanes of the widest vectors: AVX-512.
+/// Lanes of the widest vectors: AVX-512.
 pub(crate) const MAX_LANES: usize = 16;
-/// Rows that are computed together. Two vectors of sums each, they must fit into the registers: 32
-/// with AVX-512 and NEON, 16 with AVX2.
+/// The most rows of a block. Each takes two accumulator vectors, and all must fit into the
+/// registers: 32 with AVX-512 and NEON, 16 with AVX2.
 const MAX_ROWS: usize = 12;
 const FEW_ROWS: usize = 6;
-/// Inputs taken for all rows before the next ones: 16 or 32 KB of a panel in f32. It decides how sums
-/// are rounded, so it is the same on all machines.
+/// Inputs that all rows go through before the next ones: 16 or 32 KB of a panel in f32. It decides
+/// how sums are rounded, so it is the same on all machines.
 pub(crate) const K_BLOCK: usize = 256;
-/// How many inputs ahead to prefetch when there is only one block of rows.
+/// How many inputs ahead to prefetch if there is only one block of rows.
 const PREFETCH_DISTANCE: usize = 64;
 
-/// How many rows a block may have.
+/// The most rows of a block on this machine.
 pub(crate) fn max_rows(lanes: usize) -> usize {
     if lanes == MAX_LANES {
         MAX_ROWS
@@ -83,14 +83,14 @@ pub(crate) fn max_rows(lanes: usize) -> usize {
     }
 }
 
-/// Packs rows `[row, in]` into `[in, height]`: how the microkernel reads a block of rows, and how rows
-/// become the columns of a panel.
+/// Packs rows `[row, in]` into `[in, height]`, which is how the microkernel reads a block of rows,
+/// and how rows become the columns of a panel.
 pub(crate) fn pack_rows<'a>(
     rows: impl Iterator<Item = &'a [f32]> + Clone,
     height: usize,
     to: &mut [f32],
 ) {
-    // A part of the rows at a time, so that what is written stays in the first-level cache.
+    // Part of the rows at a time, so that the output stays in the first-level cache.
     for (i, to) in to.chunks_mut(K_BLOCK * height).enumerate() {
         for (row, values) in rows.clone().enumerate() {
             let values = &values[i * K_BLOCK..];
@@ -101,16 +101,16 @@ pub(crate) fn pack_rows<'a>(
     }
 }
 
-/// What the microkernel prefetches while it calculates.
+/// What the microkernel prefetches while it computes.
 #[derive(Clone, Copy)]
 pub(crate) struct Prefetch {
     from: *const f32,
-    /// Bytes per input.
+    /// Bytes to prefetch per input.
     step: usize,
 }
 
 impl Prefetch {
-    /// For a single block of rows: a little ahead of where it reads.
+    /// For a single block of rows: slightly ahead of the reads.
     pub(crate) fn ahead_in<T: Stored>(part: &[T], lanes: usize) -> Self {
         let size = size_of::<T>() * T::per_input(lanes);
         Self {
@@ -122,8 +122,8 @@ impl Prefetch {
         }
     }
 
-    /// When several blocks of rows use a part of a panel in turn: each prefetches its share of the
-    /// `next` part, of `len` values, so that memory is busy all the time and not only for the first.
+    /// For several blocks of rows that use a part of a panel in turn: each prefetches its share of
+    /// the `next` part of `len` values, so that memory is always busy.
     pub(crate) fn share<T: Stored>(
         next: *const T,
         lanes: usize,
@@ -137,7 +137,7 @@ impl Prefetch {
         }
     }
 
-    /// For values that are in the first-level cache already.
+    /// For values that are already in the first-level cache.
     pub(crate) fn none(near: &[f32]) -> Self {
         Self {
             from: near.as_ptr(),
@@ -146,8 +146,8 @@ impl Prefetch {
     }
 }
 
-/// out `[height, 2 * lanes]` += x `[in, height]` times a part of a panel `[in, per_input]`, or as
-/// much of x as the part has inputs.
+/// out `[height, 2 * lanes]` += x `[in, height]` times a part of a panel `[in, per_input]`, using
+/// as many inputs of x as the part has.
 pub(crate) fn microkernel<T: Stored>(
     height: usize,
     x: &[f32],
@@ -188,7 +188,7 @@ impl<T: Stored, const HEIGHT: usize> SimdOp for Microkernel<'_, T, HEIGHT> {
         let mut values = self.values.chunks_exact(UNROLL * size);
         let mut next = self.prefetch.from;
         for (columns, values) in columns.iter().zip(&mut values) {
-            // Only hints; they may point past the end.
+            // Only hints, so they may point past the end.
             let step = UNROLL * self.prefetch.step;
             for line in (0..UNROLL * size_of::<T>() * size).step_by(CACHE_LINE) {
                 if line == 0 || line < step {
@@ -212,7 +212,8 @@ impl<T: Stored, const HEIGHT: usize> SimdOp for Microkernel<'_, T, HEIGHT> {
     }
 }
 
-/// sums `[row, half panel]` += the rows' values of one input times that input's values in a panel.
+/// sums `[row, half panel]` += the rows' values of one input times the panel's values of that
+/// input.
 #[inline(always)]
 fn add_input<I: Isa, T: Stored, const HEIGHT: usize>(
     isa: I,
@@ -231,11 +232,11 @@ fn add_input<I: Isa, T: Stored, const HEIGHT: usize>(
 
 /// Bytes of a cache line.
 const CACHE_LINE: usize = 64;
-/// Inputs per round of the inner loop. The speed of a shorter loop varies by some percent with its
-/// alignment in memory, which is up to the compiler.
+/// Inputs per iteration of the inner loop. The speed of a shorter loop varies by several percent
+/// with its alignment, which is up to the compiler.
 const UNROLL: usize = 2;
 
-/// How many lanes this machine's vectors of f32 have.
+/// The number of f32 lanes in this machine's vectors.
 pub(crate) fn lanes() -> usize {
     Lanes.dispatch()
 }

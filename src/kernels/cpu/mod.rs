@@ -19,12 +19,12 @@ use super::values::map_parts;
 use super::{Activation, NormKind};
 use crate::error::Result;
 
-/// Weights packed as f32 or bf16; inputs, sums and activations are f32 either way.
+/// Weights packed as f32 or bf16. Inputs, sums and activations are f32 either way.
 pub(crate) struct CpuBackend {
     weight_dtype: DType,
 }
 
-/// What fits into the first-level cache, in numbers.
+/// Values that fit into the first-level cache.
 const VALUES_PER_PART: usize = 1 << 12;
 
 impl CpuBackend {

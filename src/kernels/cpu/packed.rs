@@ -1,9 +1,9 @@
-//! A weight in packed form: rearranged once, at load, for products with a few rows.
+//! Packed weights: rearranged once, at load, for products with a few rows.
 //!
-//! A packed weight consists of panels, each as many columns wide as two vectors have lanes; within a
-//! panel values lie input by input. A product walks through each panel once for up to twelve rows,
-//! so a decoding step reads every weight once, in order, at the speed of the memory. Every output is
-//! summed over the inputs in the same order, whatever rows it is computed with.
+//! A packed weight consists of panels of columns, each two vectors wide; within a panel, values are
+//! stored input by input. A product walks through each panel once for up to twelve rows, so a
+//! decoding step reads every weight once, in order, at the speed of memory. Every output is summed
+//! over the inputs in the same order, whatever rows it is computed with.
 //!
 //! Values are kept as f32, or as bf16 for half the memory; sums are f32 either way.
 #![allow(unsafe_code, reason = "tasks write their own columns of one result")]
@@ -30,10 +30,10 @@ pub(crate) struct PackedWeight<T> {
     lanes: usize,
 }
 
-/// What is done to a product's sums before they are written.
+/// What is done to the sums of a product before they are written.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Epilogue<'a> {
-    /// Added to every row, `[out]`.
+    /// First added to every row, `[out]`.
     pub(crate) bias: Option<&'a [f32]>,
     /// Then added, `[rows, out]`.
     pub(crate) residual: Option<&'a [f32]>,
@@ -43,15 +43,15 @@ pub(crate) struct Epilogue<'a> {
 
 /// Fewer multiplications than this are not worth another thread.
 const PRODUCTS_PER_TASK: usize = 1 << 16;
-/// More rows than this go in groups that stay in the second-level cache; then several panels at a
-/// time, so that rows are used as often once they are there.
+/// More rows than this are multiplied in groups that fit into the second-level cache. Each group
+/// then takes several panels at a time, to reuse the rows while they are cached.
 const ROWS_PER_GROUP: usize = 128;
 const PANELS_PER_GROUP: usize = 4;
-/// A panel's row has a multiple of this number of values.
+/// The number of values in a panel's row is a multiple of this.
 const CHUNK: usize = 8;
 
 impl<T: Stored> PackedWeight<T> {
-    /// Rearranges a weight; `read(input, output, to)` gives an input's values from an output on.
+    /// Packs a weight; `read(input, output, to)` reads an input's values, starting at an output.
     pub(crate) fn pack(
         inputs: usize,
         outputs: usize,
@@ -95,7 +95,7 @@ impl<T: Stored> PackedWeight<T> {
     pub(crate) fn multiply(&self, x: &[f32], epilogue: Epilogue) -> Vec<f32> {
         let rows = x.len() / self.inputs.max(1);
         let size = rows * self.outputs;
-        // Not zeroed first: that is another walk through memory, on one core.
+        // Not zeroed first: that would be another walk through memory, on one core.
         let mut out = Vec::with_capacity(size);
         if size > 0 {
             let x = RowBlocks::new(x, self.inputs, self.lanes);
@@ -106,7 +106,7 @@ impl<T: Stored> PackedWeight<T> {
                 1
             };
             let width = panels * 2 * self.lanes;
-            // Small tasks: a thread that another program disturbs leaves its rest to the others.
+            // Small tasks: a thread that another program interrupts leaves the rest to the others.
             let least = (PRODUCTS_PER_TASK / (rows * self.inputs * width)).max(1);
             self.values
                 .as_slice()
@@ -120,13 +120,13 @@ impl<T: Stored> PackedWeight<T> {
                     }
                 });
         }
-        // SAFETY: the loops above have written every number: the panels cover all columns and the
+        // SAFETY: the loops above have written every value: the panels cover all columns and the
         // groups all rows. A panic in a task propagates before this line.
         unsafe { out.set_len(size) };
         out
     }
 
-    /// The results of a group of rows in some panels, the first of which begins with `column`.
+    /// Multiplies a group of rows with some panels, the first of which starts at `column`.
     fn multiply_group(
         &self,
         group: &RowGroup,
@@ -144,14 +144,14 @@ impl<T: Stored> PackedWeight<T> {
             let parts = (input * size..panels.len()).step_by(panel);
             for (start, sums) in parts.zip(sums.0.chunks_mut(count * width)) {
                 let part = &panels[start..start + inputs * size];
-                // What comes after it: the next panel's part, then the first one's next part.
+                // What to prefetch: the next panel's part, or the first panel's next part.
                 let next = match start + panel {
                     next if next < panels.len() => next,
                     _ if input + K_BLOCK < self.inputs => (input + K_BLOCK) * size,
                     _ => panels.len(),
                 };
                 let next = panels.as_ptr().wrapping_add(next);
-                // The part is used for all rows while it is in the nearest cache.
+                // All rows use the part while it is in the first-level cache.
                 let sums = sums.chunks_mut(group.height * width);
                 for (block, (sums, x)) in sums.zip(group.blocks()).enumerate() {
                     let height = sums.len() / width;
@@ -176,22 +176,21 @@ impl<T: Stored> PackedWeight<T> {
             let sums = sums.0[i * width..].chunks(width).step_by(count);
             for (sums, column) in sums.zip((column..self.outputs).step_by(width)) {
                 let used = width.min(self.outputs - column);
-                // SAFETY: a task writes the columns of its own panels only, and no two tasks have a
-                // panel in common.
+                // SAFETY: a task writes only the columns of its own panels, and no two tasks share
+                // a panel.
                 unsafe { results.write(row, column, &sums[..used]) };
             }
         }
     }
 
-    /// How many values a panel has.
+    /// Values per panel.
     fn panel(&self) -> usize {
         self.inputs * T::per_input(self.lanes)
     }
 }
 
 impl Epilogue<'_> {
-    /// Does its part for a panel's sums `[row, width]`, the first of which belongs to `row` and
-    /// `column`.
+    /// Applies the epilogue to a panel's sums `[row, width]`, which start at `row` and `column`.
     fn finish(&self, sums: &mut [f32], row: usize, width: usize, column: usize, outputs: usize) {
         let end = outputs.min(column + width);
         if let Some(bias) = self.bias {
@@ -225,7 +224,7 @@ fn add(sums: &mut [f32], values: &[f32]) {
     }
 }
 
-/// The memory for a product's result, `[rows, out]`: every task writes some columns of every row.
+/// The memory of a product's result, `[rows, out]`: every task writes some columns of every row.
 struct OutputCells<'a> {
     start: *mut MaybeUninit<f32>,
     len: usize,
@@ -233,8 +232,8 @@ struct OutputCells<'a> {
     of: PhantomData<&'a mut [MaybeUninit<f32>]>,
 }
 
-// SAFETY: the memory stays borrowed while this lives, and `write` leaves it to its callers that no
-// two threads write the same numbers.
+// SAFETY: the memory stays borrowed while this lives, and callers of `write` guarantee that no two
+// threads write the same values.
 unsafe impl Sync for OutputCells<'_> {}
 
 impl<'a> OutputCells<'a> {
@@ -247,17 +246,18 @@ impl<'a> OutputCells<'a> {
         }
     }
 
-    /// Some columns of a row.
+    /// Writes some columns of a row.
     ///
     /// # Safety
     /// No other thread writes these columns of the row.
     unsafe fn write(&self, row: usize, column: usize, values: &[f32]) {
         let at = row * self.outputs + column;
         assert!(at + values.len() <= self.len);
-        // SAFETY: the range lies inside the borrowed memory, as just asserted, and the caller
-        // promises that no other thread touches it.
+        // SAFETY: the range lies inside the borrowed memory, as asserted above, and the caller
+        // guarantees that no other thread touches it.
         let to = unsafe { std::slice::from_raw_parts_mut(self.start.add(at), values.len()) };
-        // A copy of any length is a call, which costs more than the few values of a panel's row.
+        // A copy of unknown length is a function call, which costs more than the few values of a
+        // panel's row.
         let (parts, rest) = to.as_chunks_mut::<CHUNK>();
         let (value_parts, value_rest) = values.as_chunks::<CHUNK>();
         for (to, values) in parts.iter_mut().zip(value_parts) {
@@ -267,7 +267,7 @@ impl<'a> OutputCells<'a> {
     }
 }
 
-/// A task's sums until they are complete. The memory is reused by the thread's next task.
+/// A task's accumulators. The thread's next task reuses their memory.
 struct Accumulators(Vec<f32>);
 
 thread_local! {
@@ -289,7 +289,7 @@ impl Drop for Accumulators {
     }
 }
 
-/// The rows of a product in blocks of one height, only the last may be lower: `[block, in, row]`.
+/// The rows of a product in blocks of one height; only the last may be shorter: `[block, in, row]`.
 struct RowBlocks {
     values: Vec<f32>,
     rows: usize,
@@ -315,7 +315,7 @@ impl RowBlocks {
         }
     }
 
-    /// The rows in groups of about one size.
+    /// The rows in groups of roughly equal size.
     fn groups(&self) -> impl Iterator<Item = RowGroup<'_>> {
         let most = ROWS_PER_GROUP / self.height;
         let blocks = self.rows.div_ceil(self.height);
@@ -332,12 +332,12 @@ impl RowBlocks {
     }
 }
 
-/// Some blocks of rows.
+/// Consecutive blocks of rows.
 struct RowGroup<'a> {
     rows: Range<usize>,
     height: usize,
     values: &'a [f32], // [block, in, row]
-    /// How many values a block has.
+    /// Values per block.
     block: usize,
 }
 

@@ -1,8 +1,8 @@
-//! Loops over many numbers, vectorised, with the same bits on every machine.
+//! Vectorised loops over many values, with the same bits on every machine.
 //!
-//! Rounding depends on the order of a sum, and a plain vectorised sum is in the order of the vectors'
-//! width. So sums go into a fixed number of accumulators, whether one is a vector's lane or several
-//! vectors share them, and a tree sum adds those up: a script's text does not depend on the machine.
+//! Rounding depends on the order of a sum, and the order of a plain vectorised sum depends on the
+//! vector width. So sums use a fixed number of accumulators, however many vectors those take, and a
+//! tree sum adds them up: a script's text does not depend on the machine.
 
 use std::f32::consts::{FRAC_1_SQRT_2, FRAC_2_SQRT_PI};
 
@@ -12,14 +12,14 @@ use rten_vecmath::{Erf, Exp, Silu};
 
 use crate::kernels::Activation;
 
-/// The largest value; -inf of none.
+/// The largest value, or -inf if there are none.
 pub(crate) fn max(values: &[f32]) -> f32 {
     Max(values).dispatch()
 }
 
-/// Whether none is infinite or no number.
+/// Whether no value is infinite or NaN.
 pub(crate) fn all_finite(values: &[f32]) -> bool {
-    // Without its sign a float's bits order as its size does; infinity and NaN come last.
+    // Without their signs, floats order like their bits; infinity and NaN come last.
     let largest = values.iter().fold(0, |largest: i32, value| {
         largest.max(value.abs().to_bits().cast_signed())
     });
@@ -41,12 +41,12 @@ pub(crate) fn log_sum_exp(values: &[f32]) -> f32 {
     max + sum_exp(values, max).ln()
 }
 
-/// Probabilities in the place of scores.
+/// Turns scores into probabilities, in place.
 pub(crate) fn softmax(scores: &mut [f32]) {
     Softmax(scores).dispatch();
 }
 
-/// An MLP's activation function, in place.
+/// Applies an activation function, in place.
 pub(crate) fn activate(activation: Activation, values: &mut [f32]) {
     match activation {
         Activation::GeluNew => TanhGelu.map_mut(values),
@@ -65,13 +65,12 @@ pub(crate) fn rms_norm(values: &mut [f32], eps: f32) {
     RmsNorm { values, eps }.dispatch();
 }
 
-/// Accumulators are kept in so many accumulators: four of the widest vectors, so that none waits for the one
-/// before.
+/// Accumulators of a sum: four of the widest vectors, so that no addition waits for the one before.
 const ACCUMULATORS: usize = 64;
 /// Lanes of the narrowest vectors.
 const FEWEST_LANES: usize = 4;
 
-/// What is summed for each value.
+/// The term that each value adds to a sum.
 trait Term: SimdUnaryOp<f32> {
     /// A value that adds nothing.
     fn neutral(&self) -> f32;
@@ -116,7 +115,7 @@ impl<T: Term> SimdOp for SumOf<'_, T> {
     }
 }
 
-/// The sum of all accumulators: the halves are added to each other, down to one number.
+/// The tree sum of the accumulators: halves are added to each other, down to one value.
 #[inline(always)]
 pub(crate) fn tree_sum<const N: usize>(mut accumulators: [f32; N]) -> f32 {
     let mut half = N / 2;
@@ -129,7 +128,7 @@ pub(crate) fn tree_sum<const N: usize>(mut accumulators: [f32; N]) -> f32 {
     accumulators[0]
 }
 
-/// A value itself.
+/// The value itself.
 struct Identity;
 
 impl SimdUnaryOp<f32> for Identity {
@@ -145,7 +144,8 @@ impl Term for Identity {
     }
 }
 
-/// The square of a value's distance from another. Not a fused multiply-add, which some machines lack.
+/// The squared distance of a value from another. Not a fused multiply-add, which some machines
+/// lack.
 struct SquaredDistance(f32);
 
 impl SimdUnaryOp<f32> for SquaredDistance {
@@ -180,8 +180,8 @@ impl Term for ExpShifted {
     }
 }
 
-/// `x / 2 * (1 + tanh(y))` with `y = sqrt(2 / pi) * (x + 0.044715 x^3)`, as `x / (1 + exp(-2 y))`: half
-/// the time, and more exact where the tangent is near -1.
+/// `x / 2 * (1 + tanh(y))` with `y = sqrt(2 / pi) * (x + 0.044715 x^3)`, computed as `x / (1 +
+/// exp(-2 y))`: twice as fast, and more accurate where tanh is near -1.
 struct TanhGelu;
 
 impl SimdUnaryOp<f32> for TanhGelu {
@@ -246,7 +246,7 @@ impl SimdOp for Softmax<'_> {
     }
 }
 
-/// [`softmax`] within another vector operation.
+/// [`softmax`] inside another vector operation.
 #[inline(always)]
 pub(crate) fn softmax_with<I: Isa>(isa: I, scores: &mut [f32]) {
     let ops = isa.f32();
@@ -372,9 +372,9 @@ mod tests {
             }
         }
 
-        /// Vectors of four lanes and those of this machine give the same bits.
+        /// Vectors of four lanes and the machine's own give the same bits.
         #[test]
-        fn the_same_bits_whatever_the_vectors(values in proptest::collection::vec(-40.0f32..40.0, 1..300)) {
+        fn bits_do_not_depend_on_the_vector_width(values in proptest::collection::vec(-40.0f32..40.0, 1..300)) {
             let sum = || SumOf { values: &values, term: Identity };
             prop_assert_eq!(sum().dispatch().to_bits(), sum().eval(GenericIsa::new()).to_bits());
             let squares = || SumOf { values: &values, term: SquaredDistance(0.3) };
@@ -387,7 +387,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_finite_is_found() {
+    fn infinities_and_nans_are_found() {
         let mut values = [f32::MAX; 100];
         assert!(all_finite(&values));
         for odd in [f32::INFINITY, f32::NEG_INFINITY, f32::NAN, -f32::NAN] {
@@ -397,7 +397,7 @@ mod tests {
     }
 
     #[test]
-    fn of_nothing() {
+    fn empty_slices() {
         assert_eq!(max(&[]), f32::NEG_INFINITY);
         assert_eq!(sum_exp(&[], 0.0), 0.0);
     }

@@ -1,12 +1,12 @@
-//! The threads that passes run on: deep stacks, and no falling asleep in the middle of a pass.
+//! The threads that passes run on: with deep stacks, and kept awake during a pass.
 //!
-//! A pass consists of some hundred parallel parts that take fractions of a millisecond each, with
-//! short serial ones between them. A thread of the pool with nothing to do goes to sleep after a few
-//! microseconds, and waking it takes as long as many of the parts. So while a pass is running, idle
-//! threads keep asking for work.
+//! A pass consists of some hundred parallel parts, each a fraction of a millisecond, with short
+//! serial parts between them. An idle thread of the pool goes to sleep after a few microseconds,
+//! and waking it takes as long as many of the parts. So idle threads keep asking for work while a
+//! pass is running.
 //!
-//! Hooks run on these threads too, and a hook may be a script's closure or call the model again: so
-//! the stacks are as deep as that of a script's own thread.
+//! Hooks run on these threads too, and a hook may be a script's closure or call the model again, so
+//! the stacks are as deep as a script's own.
 
 use std::cell::Cell;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -15,12 +15,12 @@ use std::time::{Duration, Instant};
 
 use rayon::{ThreadPool, ThreadPoolBuilder, Yield};
 
-/// Bytes of stack for each thread that may run hooks or scripts. rhai walks nested values call by
-/// call, so a script with nothing but a loop can use up an ordinary stack. Untouched pages cost
+/// Bytes of stack for each thread that may run hooks or scripts. rhai recurses through nested
+/// values, so even a script that is only a loop can use up an ordinary stack. Untouched pages cost
 /// nothing.
 pub const STACK_SIZE: usize = 256 << 20;
 
-/// How many threads were asked for; 0: as many as the machine runs at a time.
+/// The requested number of threads; 0 for as many as the machine runs at once.
 static WANTED: AtomicUsize = AtomicUsize::new(0);
 
 static POOL: LazyLock<Option<ThreadPool>> = LazyLock::new(|| {
@@ -34,24 +34,24 @@ static POOL: LazyLock<Option<ThreadPool>> = LazyLock::new(|| {
 });
 
 thread_local! {
-    /// Whether this thread has a pass to finish.
+    /// Whether this thread has an unfinished pass.
     static IN_PASS: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Threads that this machine runs at a time.
+/// The number of threads that this machine runs at once.
 static PARALLEL: LazyLock<usize> =
     LazyLock::new(|| std::thread::available_parallelism().map_or(1, usize::from));
 
-/// A thread that found no work for this long may sleep: code of others is running, perhaps a hook's.
+/// A thread that found no work for this long may sleep: other code is running, perhaps a hook's.
 const PATIENCE: Duration = Duration::from_millis(2);
 
-/// Sets the number of threads that models compute on. Takes effect if no model has computed yet.
+/// Sets the number of threads that models compute on. Has no effect once a model has computed.
 pub fn set_threads(threads: usize) {
     WANTED.store(threads, Ordering::Relaxed);
 }
 
-/// Runs a pass on a thread of the pool, and keeps the others awake for its parallel parts. A pass
-/// within a pass runs where it is.
+/// Runs a pass on a thread of the pool, and keeps the other threads awake for its parallel parts. A
+/// pass inside a pass runs in place.
 pub(crate) fn run<R: Send>(pass: impl FnOnce() -> R + Send) -> R {
     if IN_PASS.get() {
         return pass();
@@ -62,15 +62,15 @@ pub(crate) fn run<R: Send>(pass: impl FnOnce() -> R + Send) -> R {
     };
     match &*POOL {
         Some(pool) => pool.install(pass),
-        // The system gives no more threads: rayon's own pool, or none, has to do.
+        // The system has no more threads: rayon's own pool, or none, must do.
         None => pass(),
     }
 }
 
-/// While this lives, a pass is running on this thread of the pool.
+/// A pass that is running on this thread of the pool.
 struct Running {
     done: Arc<AtomicBool>,
-    /// Whether the thread had a pass already: while it waits it may be given another.
+    /// Whether the thread already had a pass: while it waits, it may pick up another.
     before: bool,
 }
 
@@ -78,7 +78,7 @@ impl Running {
     fn start() -> Self {
         let before = IN_PASS.replace(true);
         let done = Arc::new(AtomicBool::new(false));
-        // More threads than processors would only take them from each other.
+        // More threads than processors would only compete for them.
         if (2..=*PARALLEL).contains(&rayon::current_num_threads()) {
             let done = done.clone();
             rayon::spawn_broadcast(move |_| stay_awake(&done));
@@ -94,7 +94,7 @@ impl Drop for Running {
     }
 }
 
-/// Does the pool's work until the pass is done. A thread with a pass of its own must not wait for
+/// Works for the pool until the pass is done. A thread with a pass of its own must not wait for
 /// another's: two could wait for each other.
 fn stay_awake(done: &AtomicBool) {
     if IN_PASS.get() {
@@ -124,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn passes_give_their_results_also_within_each_other_and_side_by_side() {
+    fn passes_may_be_nested_and_run_in_parallel() {
         let wanted = parts();
         assert_eq!(run(|| run(parts) + parts()), 2 * wanted);
         let sums: Vec<u64> = std::thread::scope(|scope| {
@@ -137,7 +137,7 @@ mod tests {
                 .collect()
         });
         assert_eq!(sums, [50 * wanted; 8]);
-        // From within the pool too.
+        // From inside the pool too.
         let sums: Vec<u64> = (0..64).into_par_iter().map(|_| run(parts)).collect();
         assert_eq!(sums, [wanted; 64]);
     }
@@ -157,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pass_that_waits_is_under_way_after_another_on_its_thread() {
+    fn a_waiting_pass_is_still_running_after_another_on_its_thread() {
         let outer = Running::start();
         drop(Running::start());
         assert!(IN_PASS.get());
@@ -167,7 +167,7 @@ mod tests {
 
     #[test]
     fn a_panic_ends_the_pass() {
-        // A pool of its own: other tests have passes under way.
+        // A pool of its own, since other tests have passes running.
         let pool = rayon::ThreadPoolBuilder::new().num_threads(2).build();
         let pool = pool.unwrap();
         let pass = || {

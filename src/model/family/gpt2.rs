@@ -1,4 +1,4 @@
-//! GPT-2: learned positions, LayerNorm, one map for queries, keys and values, weights stored
+//! GPT-2: learned positions, LayerNorm, one map for queries, keys and values, and weights stored as
 //! `[in, out]` (Conv1D).
 
 use super::layout::{Family, MapPart, NormPart, StoredMap, check_heads};

@@ -1,5 +1,5 @@
-//! GPT-NeoX, the family of Pythia: rotary positions on a part of each head, attention and MLP in
-//! parallel, weights stored `[out, in]`, queries, keys and values interleaved head by head.
+//! GPT-NeoX, the family of Pythia: rotary positions on part of each head, attention and MLP in
+//! parallel, weights stored as `[out, in]`, with queries, keys and values interleaved head by head.
 
 use super::layout::{Family, MapPart, NormPart, StoredMap, check_heads};
 use crate::error::Result;
@@ -42,7 +42,7 @@ impl Family for GptNeoX {
         let fraction = config
             .rope_number("rotary_pct", "partial_rotary_factor")?
             .unwrap_or(0.25);
-        // torch's own arithmetic: the fraction of a head, rounded down.
+        // torch's arithmetic: the fraction of a head, rounded down.
         let dims = (fraction * d_head as f64) as usize;
         if !(fraction > 0.0 && fraction <= 1.0) || dims % 2 != 0 {
             return Err(config.bad(format!(

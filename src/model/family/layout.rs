@@ -1,5 +1,5 @@
-//! What a family says of its checkpoints: how to read its configuration, and where the tensors of
-//! each part of a model lie.
+//! The description of a family's checkpoints: how to read the configuration, and which tensors hold
+//! each part of a model.
 
 use std::ops::Range;
 
@@ -8,36 +8,36 @@ use crate::kernels::Order;
 use crate::model::arch::Arch;
 use crate::model::config_json::ConfigJson;
 
-/// What avec knows of one family of checkpoints.
+/// A family of checkpoints.
 pub(crate) trait Family: Send + Sync {
-    /// The name for people: "GPT-2".
+    /// The family's name: "GPT-2".
     fn name(&self) -> &'static str;
 
-    /// Whether `model_type`, or the first of `architectures`, means this family.
+    /// Whether `model_type`, or the first of `architectures`, names this family.
     fn has_type(&self, model_type: &str) -> bool;
 
     /// The architecture that a configuration describes.
     fn arch(&self, config: &ConfigJson) -> Result<Arch>;
 
-    /// What may stand before every tensor's name.
+    /// Prefixes that tensor names may have.
     fn prefixes(&self) -> &'static [&'static str];
 
-    /// What stands before a layer's number, as "h." in "h.7.ln_1.weight".
+    /// The prefix of a layer's index, such as "h." in "h.7.ln_1.weight".
     fn layer_prefix(&self) -> &'static str;
 
     /// The token embedding, `[d_vocab, d_model]`.
     fn token_embedding(&self) -> &'static str;
 
-    /// The positions' embedding `[n_ctx, d_model]`, for learned positions.
+    /// The position embedding `[n_ctx, d_model]`, if positions are learned.
     fn position_embedding(&self) -> Option<&'static str>;
 
     /// The unembedding `[d_vocab, d_model]`, unless it is tied to the token embedding.
     fn unembedding(&self) -> &'static str;
 
-    /// A norm, as `NAME.weight` and `NAME.bias`.
+    /// A norm, stored as `NAME.weight` and `NAME.bias`.
     fn norm(&self, norm: NormPart) -> String;
 
-    /// Where a linear map's weight lies.
+    /// The tensor that holds a linear map's weight.
     fn map(&self, arch: &Arch, map: MapPart, layer: usize) -> StoredMap;
 }
 
@@ -56,7 +56,7 @@ pub(crate) enum MapPart {
     Key,
     Value,
     AttnOut,
-    /// Of a gated MLP only.
+    /// Only in a gated MLP.
     MlpGate,
     MlpIn,
     MlpOut,
@@ -68,9 +68,9 @@ pub(crate) struct StoredMap {
     /// The weight is `NAME.weight`, the bias `NAME.bias`.
     pub(crate) name: String,
     pub(crate) order: Order,
-    /// All outputs of the stored tensor, which may hold other maps too.
+    /// The stored tensor's number of outputs; it may hold other maps too.
     pub(crate) stored: usize,
-    /// Which of them are this map's, in their order.
+    /// The outputs of this map, in order.
     pub(crate) outputs: Vec<Range<usize>>,
     pub(crate) bias: bool,
 }
@@ -89,7 +89,7 @@ impl StoredMap {
 }
 
 impl MapPart {
-    /// Inputs and outputs.
+    /// The numbers of inputs and outputs.
     pub(crate) fn sizes(self, arch: &Arch) -> (usize, usize) {
         let heads = arch.n_heads * arch.d_head;
         match self {
@@ -102,7 +102,7 @@ impl MapPart {
     }
 }
 
-/// What all families' configurations have in common is checked once.
+/// The checks that all families share: heads must divide the width.
 pub(super) fn check_heads(
     config: &ConfigJson,
     (name, width): (&str, usize),

@@ -1,6 +1,7 @@
-//! The families of models: one file each says what its `config.json` and its tensors' names mean.
+//! The families of models. Each has one file, which knows what its `config.json` and tensor names
+//! mean.
 //!
-//! A family is added by its file and a line in [`FAMILIES`].
+//! To add a family, add its file and a line in [`FAMILIES`].
 
 mod gpt2;
 mod gpt_neox;
@@ -19,7 +20,7 @@ const FAMILIES: [&dyn Family; 2] = [&gpt2::Gpt2, &gpt_neox::GptNeoX];
 /// The family of a configuration, and its architecture.
 ///
 /// # Errors
-/// If no family knows the model's type, or the configuration is odd.
+/// If no family knows the model's type, or the configuration can't be used.
 pub(crate) fn identify(config: &ConfigJson) -> Result<(&'static dyn Family, Arch)> {
     let model_type = config.model_type()?;
     let known = model_type.as_deref().and_then(|model_type| {

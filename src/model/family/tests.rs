@@ -1,4 +1,4 @@
-//! Configurations of GPT-2, good and odd.
+//! Configurations of GPT-2, valid and invalid.
 
 use super::identify;
 use crate::error::Result;
@@ -21,7 +21,7 @@ fn gpt2_small_has_its_known_sizes() {
 }
 
 #[test]
-fn other_families_are_refused_by_name() {
+fn unknown_families_are_named() {
     let error = read(r#"{"model_type": "llama"}"#, "x/config.json").unwrap_err();
     assert_eq!(
         error.to_string(),
@@ -39,8 +39,8 @@ fn the_first_of_several_end_tokens_is_used() {
 }
 
 #[test]
-fn odd_files_are_told_in_plain_words() {
-    let told = |text: &str| {
+fn errors_of_configurations_are_in_plain_words() {
+    let error = |text: &str| {
         let error = read(text, "c").unwrap_err();
         assert_eq!(
             error.hints(),
@@ -82,12 +82,12 @@ fn odd_files_are_told_in_plain_words() {
             "eos_token_id is 99999, and the vocabulary ends at 50256",
         ),
     ] {
-        assert_eq!(told(&text), expected);
+        assert_eq!(error(&text), expected);
     }
 }
 
 #[test]
-fn heads_must_share_the_model_equally() {
+fn heads_must_divide_the_width() {
     let text = GPT2.replace("\"n_head\": 12", "\"n_head\": 7");
     assert_eq!(
         read(&text, "config.json").unwrap_err().to_string(),

@@ -1,4 +1,4 @@
-//! Attention: queries, keys and values of each head, their mixture, and the output map.
+//! Attention: each head's queries, keys and values, their mixture, and the output map.
 
 use std::sync::Arc;
 
@@ -17,7 +17,7 @@ pub(crate) struct Attention {
     pub(crate) n_heads: usize,
     pub(crate) n_key_value_heads: usize,
     pub(crate) d_head: usize,
-    /// What the products of queries and keys are multiplied by.
+    /// The factor for the products of queries and keys.
     pub(crate) score_scale: f32,
     pub(crate) rotary: Option<Arc<Rotary>>,
     /// W_Q, W_K, W_V side by side: `[d_model, (n_heads + 2 n_key_value_heads) * d_head]`
@@ -26,8 +26,8 @@ pub(crate) struct Attention {
     pub(crate) output: Box<dyn Linear>,
 }
 
-/// What heads read in place of the normalized residual stream, where hooks replaced it:
-/// `[batch, pos, head, d_model]` each, normalized.
+/// Inputs of the heads that hooks replaced, in place of the normalized residual stream: `[batch,
+/// pos, head, d_model]` each, normalized.
 pub(crate) struct HeadInputs {
     pub(crate) q: Option<Tensor>,
     pub(crate) k: Option<Tensor>,
@@ -68,7 +68,7 @@ impl Attention {
         Ok((residual + out)?)
     }
 
-    /// The part of every head in the output, without the bias.
+    /// Each head's share of the output, without the bias.
     ///
     /// z `[batch, pos, head, d_head]` -> `[batch, pos, head, d_model]`. The packed W_O can't be cut
     /// into heads, so each head goes through it with the others at zero: `n_heads` times the work,
@@ -146,7 +146,7 @@ impl Attention {
         let mut parts = spans.map(|(first, n)| qkv.narrow(2, first, n));
         for ((part, (first, n)), own) in parts.iter_mut().zip(spans).zip([&own.q, &own.k, &own.v]) {
             let Some(own) = own else { continue };
-            // Every head's own input goes through all heads' maps, as in `per_head`.
+            // Every head's input goes through all heads' maps, as in `per_head`.
             let all = shared(&own.narrow(2, 0, n)?.contiguous()?)?; // [batch, pos, n, heads of all, d_head]
             let mine: Vec<Tensor> = (0..n)
                 .map(|head| {
@@ -161,7 +161,7 @@ impl Attention {
         Ok([q?, k?, v?])
     }
 
-    /// Attention with scores and pattern as tensors, for hooks at them. Rows are taken group by
+    /// Unfused attention, with scores and pattern as tensors for hooks. Rows are computed group by
     /// group, so that a group's key axis holds its own positions and no padding.
     fn unfused(
         &self,

@@ -1,4 +1,4 @@
-//! One block: attention and MLP, each reading a norm of the residual stream and adding to it.
+//! A block: attention and MLP, each of which reads a norm of the residual stream and adds to it.
 
 use candle_core::Tensor;
 
@@ -12,7 +12,7 @@ use crate::model::sites::Site;
 
 pub(crate) struct Block {
     pub(crate) layer: usize,
-    /// Whether the MLP reads the residual stream before the block, as the attention does.
+    /// Whether the MLP reads the residual stream before the block, like the attention.
     pub(crate) parallel: bool,
     pub(crate) ln1: NormLayer,
     pub(crate) attention: Attention,
@@ -45,11 +45,11 @@ impl Block {
         &self.attention
     }
 
-    /// Shows the copies of the residual stream that each head reads, and gives back, normalized,
-    /// those that hooks replaced.
+    /// Runs the hooks of the copies of the residual stream that each head reads, and returns those
+    /// that were replaced, normalized.
     ///
-    /// ln1's own hook points keep their shape, `[batch, pos, d_model]`, and show what the heads
-    /// without a replacement read.
+    /// ln1's own hook points keep their shape, `[batch, pos, d_model]`, and show the input of the
+    /// heads that weren't replaced.
     fn head_inputs(&self, resid_pre: &Tensor, pass: &mut Pass) -> Result<HeadInputs> {
         let input = |site: Site, heads: usize, shared: Option<&Tensor>, pass: &mut Pass| {
             if !pass.wants(self.name(site)) {

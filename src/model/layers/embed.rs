@@ -9,14 +9,14 @@ use crate::model::processing::center_rows;
 use crate::model::sites::Site;
 use crate::weights::TensorHandle;
 
-/// The token embedding W_E and, where positions are learned, their W_pos.
+/// The token embedding W_E and, if positions are learned, W_pos.
 ///
-/// W_E stays in the checkpoint's mapped file and single rows are read from there: a copy in memory
-/// would be a third of gpt2's size, for a handful of rows a pass. Processing is applied to the rows
-/// that are read.
+/// W_E stays in the checkpoint's mapped file, and single rows are read from it: a copy in memory
+/// would take a third of gpt2's size to serve a handful of rows per pass. Processing is applied to
+/// the rows as they are read.
 pub(crate) struct Embedding {
     pub(crate) tokens: TensorHandle, // [d_vocab, d_model]
-    /// `center_writing_weights`: every row loses its mean.
+    /// `center_writing_weights`: whether to subtract each row's mean.
     pub(crate) centered: bool,
     pub(crate) positions: Option<Tensor>, // [n_ctx, d_model]
     pub(crate) d_model: usize,
@@ -25,7 +25,7 @@ pub(crate) struct Embedding {
 impl Embedding {
     /// The residual stream before the first block, `[batch, pos, d_model]`.
     ///
-    /// `tokens` holds the rows of the batch one after the other, each as long as the others.
+    /// `tokens` holds the rows of the batch, concatenated, all of one length.
     pub(crate) fn forward(&self, batch: usize, tokens: &[u32], pass: &mut Pass) -> Result<Tensor> {
         let shape = (batch, tokens.len() / batch.max(1), self.d_model);
         let mut rows = self.tokens.rows(tokens)?;

@@ -12,7 +12,7 @@ use crate::profile::Part;
 pub(crate) struct Mlp {
     pub(crate) layer: usize,
     pub(crate) activation: Activation,
-    /// W_gate `[d_model, d_mlp]`, of a gated MLP.
+    /// W_gate `[d_model, d_mlp]` of a gated MLP.
     pub(crate) gate: Option<Box<dyn Linear>>,
     /// W_in and b_in: `[d_model, d_mlp]`
     pub(crate) input: Box<dyn Linear>,
@@ -49,7 +49,7 @@ impl Mlp {
         Ok((residual + out)?)
     }
 
-    /// The activation function of a map's output, shown before it at `hook_pre`.
+    /// A map's output, shown at `hook_pre`, through the activation function.
     fn activated(&self, map: &dyn Linear, x: &Tensor, pass: &mut Pass) -> Result<Tensor> {
         let time = pass.clock(Part::Linear);
         if !pass.wants(self.name(Site::MlpPre)) {

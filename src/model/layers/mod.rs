@@ -1,4 +1,4 @@
-//! The layers of a model, in the order of a pass. Each shows its activations at its hook points.
+//! The layers of a model, in the order of a pass. Each runs the hooks of its own hook points.
 
 mod attention;
 mod block;

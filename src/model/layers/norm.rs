@@ -9,7 +9,7 @@ use crate::model::pass::Pass;
 use crate::model::sites::Site;
 use crate::profile::Part;
 
-/// A norm with its gain and bias, unless they have been folded into the next linear map.
+/// A norm with its gain and bias, unless they were folded into the next linear map.
 pub(crate) struct NormLayer {
     pub(crate) norm: Norm,
     pub(crate) gain: Option<Tensor>, // [d_model]
@@ -19,7 +19,7 @@ pub(crate) struct NormLayer {
 }
 
 impl NormLayer {
-    /// The hook points of the norms: scale, then normalized.
+    /// The hook points of the norm before a block's attention: scale, then normalized.
     pub(crate) fn ln1(layer: usize) -> [HookName; 2] {
         [Site::Ln1Scale, Site::Ln1Normalized].map(|site| HookName::block(site, layer))
     }
@@ -45,8 +45,8 @@ impl NormLayer {
             pass.backend.norm(x, self.norm)?
         };
         drop(time);
-        // TransformerLens' hook point is behind gain and bias of a LayerNorm, where they have not
-        // been folded away, and before the gain of an RMSNorm.
+        // TransformerLens' hook point is after the gain and bias of a LayerNorm, unless they were
+        // folded away, and before the gain of an RMSNorm.
         match self.norm.kind {
             NormKind::LayerNorm => pass.hook(self.normalized_name, self.affine(normalized)?),
             NormKind::RmsNorm => self.affine(pass.hook(self.normalized_name, normalized)?),

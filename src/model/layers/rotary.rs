@@ -1,5 +1,5 @@
-//! Rotary positions: pairs of a query's or key's dimensions are turned by angles that grow with the
-//! position, so that their product depends on how far apart the two stand.
+//! Rotary positions: pairs of a query's or key's dimensions are rotated by angles proportional to
+//! the position, so that a query-key product depends on the distance between the two.
 
 use candle_core::{D, DType, Device, Tensor};
 
@@ -13,7 +13,7 @@ pub(crate) struct Rotary {
 }
 
 impl Rotary {
-    /// Pair i of `dims / 2` turns by `base^(-2i / dims)` radians a position.
+    /// Pair i of `dims / 2` turns by `base^(-2i / dims)` radians per position.
     pub(crate) fn new(
         (dims, base): (usize, f64),
         n_ctx: usize,
@@ -35,8 +35,8 @@ impl Rotary {
         })
     }
 
-    /// x `[batch, pos, head, d_head]`, `positions` of its tokens row by row -> the same shape. Each
-    /// dimension of the first half of those rotated forms a pair with one of the second half.
+    /// x `[batch, pos, head, d_head]`, with the `positions` of its tokens row by row -> the same
+    /// shape. Each dimension of the first rotated half pairs with one of the second half.
     pub(crate) fn forward(&self, x: &Tensor, positions: &[u32]) -> Result<Tensor> {
         let (batch, pos, _, d_head) = x.dims4()?;
         let half = self.dims / 2;
@@ -52,7 +52,7 @@ impl Rotary {
             0 => vec![turned_first, turned_second],
             _ => vec![turned_first, turned_second, rest],
         };
-        // candle joins the last axis by way of a transposed one.
+        // candle concatenates along the last axis through a transposed tensor.
         Ok(Tensor::cat(&parts, D::Minus1)?.contiguous()?)
     }
 }
@@ -62,7 +62,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn products_depend_on_the_distance_alone() {
+    fn products_depend_only_on_the_distance() {
         let rotary = Rotary::new((4, 10000.0), 64, &Device::Cpu, DType::F32).unwrap();
         let values: Vec<f32> = (0..6).map(|i| 0.3 * i as f32 - 0.7).collect();
         let x = Tensor::from_vec(values, (1, 1, 1, 6), &Device::Cpu).unwrap();
@@ -73,7 +73,7 @@ mod tests {
         };
         assert!((product(3, 10) - product(40, 47)).abs() < 1e-5);
         assert!((product(3, 10) - product(3, 20)).abs() > 1e-2);
-        // The last two dimensions stay.
+        // The last two dimensions don't rotate.
         let turned = rotary.forward(&x, &[63]).unwrap().flatten_all().unwrap();
         let (turned, x) = (turned.to_vec1::<f32>().unwrap(), x.flatten_all().unwrap());
         assert_eq!(turned[4..], x.to_vec1::<f32>().unwrap()[4..]);

@@ -21,7 +21,7 @@ impl Unembedding {
         self.logits(&normalized, pass)
     }
 
-    /// The norm alone, for its hook points.
+    /// Only the norm, for its hook points.
     pub(crate) fn normalize(&self, residual: &Tensor, pass: &mut Pass) -> Result<Tensor> {
         self.norm.forward(residual, pass)
     }
