@@ -32,6 +32,9 @@ use crate::permissions::Permissions;
 use crate::progress::{Progress, silent};
 use crate::transformer::ModelFiles;
 
+/// No path is longer.
+const LONGEST: usize = 4096;
+
 /// How models are looked for.
 #[derive(Clone)]
 pub struct StoreOptions {
@@ -62,6 +65,13 @@ impl Default for StoreOptions {
 ///
 /// A revision belongs to models on the hub: `demo` and folders are refused with one.
 pub fn find(id: &str, options: &StoreOptions) -> Result<ModelFiles> {
+    if id.len() > LONGEST {
+        return Err(Error::other(format!(
+            "a model's name has at most {LONGEST} bytes, and this one has {}",
+            id.len()
+        ))
+        .hint("a model is `demo`, an alias such as `gpt2-xl`, a hub id such as `org/name`, or a folder such as `./my-gpt2`"));
+    }
     let no_revision = |what: &str| match &options.revision {
         Some(revision) => Err(Error::other(format!(
             "`{id}` has no revision {revision:?}: {what}, and only models on the hub have revisions"

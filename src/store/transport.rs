@@ -156,8 +156,8 @@ impl Client {
     }
 
     /// Asks the endpoint for a path, follows redirects, and gives back the answer, whatever its
-    /// status. `range` is a `Range` header's value; `most` is how long the body may be.
-    pub fn get(&self, path: &str, range: Option<&str>, most: u64) -> Result<Answer<'_>, Trouble> {
+    /// status. `range` is a `Range` header's value; the time for the body goes by `length`.
+    pub fn get(&self, path: &str, range: Option<&str>, length: u64) -> Result<Answer<'_>, Trouble> {
         let mut address = self.endpoint.join_path(path);
         let mut hops = Vec::new();
         loop {
@@ -174,7 +174,7 @@ impl Client {
                     events,
                     waited: Duration::ZERO,
                     arrived: 0,
-                    deadline: self.deadline(most),
+                    deadline: self.deadline(length),
                 });
             }
             if hops.len() > HOPS {
@@ -191,8 +191,8 @@ impl Client {
     }
 
     /// When a body of this length must be here.
-    fn deadline(&self, most: u64) -> Instant {
-        let slowest = Duration::from_secs(most / (8 * MIN_RATE)).min(LONGEST);
+    fn deadline(&self, length: u64) -> Instant {
+        let slowest = Duration::from_secs(length / (8 * MIN_RATE)).min(LONGEST);
         Instant::now() + 6 * self.stall + slowest
     }
 
