@@ -1,5 +1,5 @@
 //! Reading files that a stranger may have made: only regular files are opened, and none is read
-//! further than its role needs. Which files may be read is a matter of `permissions`.
+//! further than its role needs. `permissions` says which files may be read.
 
 use std::fs::{File, Metadata};
 use std::io::{Read, Seek, SeekFrom};

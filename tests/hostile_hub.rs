@@ -252,9 +252,14 @@ fn a_hostile_hub_does_no_harm() {
         let mut repository = repository();
         (case.hostile)(&mut repository);
         let hub = Hub::start([("org/tiny", repository)]);
+        // Those that end by a timeout should do so soon.
+        let timeout = match case.ends {
+            Ends::Well => "10",
+            Ends::Error(_) => "1",
+        };
         let program = program(&hub)
-            .env("HF_HUB_DOWNLOAD_TIMEOUT", "1")
-            .env("HF_HUB_ETAG_TIMEOUT", "1")
+            .env("HF_HUB_DOWNLOAD_TIMEOUT", timeout)
+            .env("HF_HUB_ETAG_TIMEOUT", timeout)
             .env("HF_TOKEN", "secret");
         let started = std::time::Instant::now();
         let ran = program.run();
@@ -288,6 +293,9 @@ fn a_hostile_hub_does_no_harm() {
             repository.serve.clear();
             repository.list = List::Whole;
         });
+        let program = program
+            .env("HF_HUB_DOWNLOAD_TIMEOUT", "10")
+            .env("HF_HUB_ETAG_TIMEOUT", "10");
         assert_eq!(program.succeeds(), "3\n", "{what}: afterwards");
     };
     // A few at a time: most of them wait for a timeout.

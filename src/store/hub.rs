@@ -163,7 +163,7 @@ impl Hub<'_> {
         } else {
             wanted.push(INDEX);
         }
-        // All that is missing is told before gigabytes are fetched.
+        // Say what is missing before gigabytes are fetched.
         if !has(INDEX) {
             let available = |name: &str| Ok(has(name).then(|| PathBuf::from(name)));
             from_files(&self.id, &format!("`{}` on the hub", self.id), available)?;

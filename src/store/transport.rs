@@ -312,7 +312,7 @@ impl Answer<'_> {
     }
 }
 
-/// Talks to the network, on a thread of its own, until nobody listens.
+/// Talks to the network, on a thread of its own, until the caller has gone.
 fn transfer(request: RequestBuilder<WithoutBody>, sender: &SyncSender<Event>) {
     // Sending fails once the listener has gone: then there is nothing left to do.
     let _ = match request.call() {

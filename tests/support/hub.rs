@@ -16,7 +16,7 @@ use std::time::Duration;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Serve {
     Whole,
-    /// Breaks the connection after so many bytes, the first time.
+    /// Breaks the connection after this number of bytes, the first time.
     Cut(usize),
     /// Announces one length and sends another, and closes the connection as if all were well.
     WrongLength,
