@@ -154,7 +154,9 @@ fn running(program: &Program, hub: &Hub, asked: &str) -> std::process::Child {
         .stderr(std::process::Stdio::piped())
         .spawn()
         .unwrap();
+    let started = std::time::Instant::now();
     while !hub.log().iter().any(|line| line.ends_with(asked)) {
+        assert!(started.elapsed().as_secs() < 60, "{asked} is not asked for");
         std::thread::sleep(std::time::Duration::from_millis(5));
     }
     std::thread::sleep(std::time::Duration::from_millis(100));

@@ -147,3 +147,28 @@ fn the_home_folder_is_only_for_users() {
     let program = copy(Program::script(SCRIPT)).arg("-p").arg("model=~/m");
     assert_eq!(program.succeeds(), "3\n");
 }
+
+/// A link among a script's modules that leads out of its folder tells nothing of what is there.
+#[cfg(unix)]
+#[test]
+fn modules_are_files_of_the_script_s_folder() {
+    let outside = tempfile::tempdir().unwrap();
+    std::fs::write(outside.path().join("x.rhai"), "export const A = 1;").unwrap();
+    let at = |name: &str| outside.path().join(name);
+    for (import, link, target) in [
+        ("m", "m.rhai", at("x.rhai")),
+        ("m", "m.rhai", at("nothing.rhai")),
+        ("m", "m.rhai", "/dev/zero".into()),
+        ("d/x", "d", at("")),
+        ("d/nothing", "d", at("")),
+    ] {
+        let script = format!("import {import:?} as m;");
+        let program = Program::script(&script);
+        std::os::unix::fs::symlink(target, program.folder.path().join(link)).unwrap();
+        let ran = program.run();
+        assert_eq!(
+            ran.stderr.lines().next().unwrap(),
+            format!("error: the module {import:?} is a link that leads out of the script's folder")
+        );
+    }
+}

@@ -152,14 +152,32 @@ fn cases() -> Vec<Case> {
             Serve::Commit(String::new()),
             Error("can't download config.json of org/tiny: the hub doesn't say its commit"),
         ),
+        Case {
+            what: "a file of another commit",
+            hostile: Box::new(|repository| {
+                let other = Serve::Commit("f".repeat(40));
+                repository.serve.insert("tokenizer.json".into(), other);
+            }),
+            ends: Error(
+                "can't download tokenizer.json of org/tiny: the hub has it of another commit",
+            ),
+        },
         range("a negative length", "bytes 0-0/-5"),
         range("an unknown length", "bytes 0-0/*"),
         range("no length", "nothing"),
         every_file(
             "a huge length",
             Serve::Range(format!("bytes 0-0/{}", 1_u64 << 63)),
-            Error("the disk of "),
+            Error("can't download config.json of org/tiny: it has 9223372.0 TB, and at most 4.2 MB are read of such a file"),
         ),
+        Case {
+            what: "more than the disk has room for",
+            hostile: Box::new(|repository| {
+                let range = Serve::Range(format!("bytes 0-0/{}", 1_u64 << 63));
+                repository.serve.insert("model.safetensors".into(), range);
+            }),
+            ends: Error("the disk of "),
+        },
         every_file(
             "an announced length that is too small",
             Serve::Range("bytes 0-0/5".into()),
@@ -234,9 +252,14 @@ fn a_hostile_hub_does_no_harm() {
         let mut repository = repository();
         (case.hostile)(&mut repository);
         let hub = Hub::start([("org/tiny", repository)]);
+        // Those that end by a timeout should do so soon.
+        let timeout = match case.ends {
+            Ends::Well => "10",
+            Ends::Error(_) => "1",
+        };
         let program = program(&hub)
-            .env("HF_HUB_DOWNLOAD_TIMEOUT", "1")
-            .env("HF_HUB_ETAG_TIMEOUT", "1")
+            .env("HF_HUB_DOWNLOAD_TIMEOUT", timeout)
+            .env("HF_HUB_ETAG_TIMEOUT", timeout)
             .env("HF_TOKEN", "secret");
         let started = std::time::Instant::now();
         let ran = program.run();
@@ -270,6 +293,9 @@ fn a_hostile_hub_does_no_harm() {
             repository.serve.clear();
             repository.list = List::Whole;
         });
+        let program = program
+            .env("HF_HUB_DOWNLOAD_TIMEOUT", "10")
+            .env("HF_HUB_ETAG_TIMEOUT", "10");
         assert_eq!(program.succeeds(), "3\n", "{what}: afterwards");
     };
     // A few at a time, since most of them wait for a timeout.

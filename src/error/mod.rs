@@ -87,6 +87,7 @@ impl Error {
             Io::PermissionDenied => "check the permissions of the file and of its folders",
             Io::NotFound => "check the path",
             Io::IsADirectory => "name a file: this is a folder",
+            Io::StorageFull | Io::QuotaExceeded => "free some space on the disk",
             _ => "check that the file can be read by other programs",
         };
         Self::new(ErrorKind::Io {

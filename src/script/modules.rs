@@ -13,6 +13,7 @@ use rhai::{Engine, EvalAltResult, Module, ModuleResolver, Position, Scope, Share
 
 use super::source::read_script;
 use crate::error::Error;
+use crate::permissions::Permissions;
 
 /// Finds and loads modules. All clones share what is loaded.
 #[derive(Clone, Default)]
@@ -90,7 +91,6 @@ impl ModuleLoader {
             return Ok(module);
         }
         let key = key(&found);
-        origin.check_link(&found, path)?;
         let name = origin.root.join(&found).display().to_string();
         {
             let mut loaded = self.loaded();
@@ -133,6 +133,10 @@ impl Origin {
         if !self.beside.as_os_str().is_empty() {
             places.push(path.into());
         }
+        // A link must not lead outside either, nor reveal what is there.
+        for place in places.iter().filter(|place| !known(place)) {
+            self.check_link(place, path)?;
+        }
         let found = places
             .iter()
             .find(|place| known(place) || self.file(place).is_file());
@@ -160,14 +164,13 @@ impl Origin {
         self.folder().join(format!("{}.rhai", module.display()))
     }
 
-    /// A link must not lead outside either.
+    /// Refuses links that lead out of the script's folder, wherever they lead.
     fn check_link(&self, module: &Path, path: &str) -> Result<(), Error> {
-        let file = self.file(module).canonicalize();
-        let inside = match (file, self.folder().canonicalize()) {
-            (Ok(file), Ok(root)) => file.starts_with(root),
-            _ => false,
+        let permissions = Permissions {
+            own: Some(self.folder().to_owned()),
+            ..Permissions::default()
         };
-        if inside {
+        if permissions.is_own(&self.file(module)) {
             return Ok(());
         }
         Err(Error::other(format!(

@@ -18,6 +18,7 @@ pub struct Listing {
 #[derive(Debug)]
 pub struct Listed {
     pub name: FileName,
+    pub size: Option<u64>,
     pub digest: Option<Digest>,
 }
 
@@ -35,6 +36,7 @@ impl Listing {
             rfilename: String,
             #[serde(rename = "blobId")]
             blob_id: Option<String>,
+            size: Option<u64>,
             lfs: Option<Lfs>,
         }
         #[derive(Deserialize)]
@@ -63,6 +65,7 @@ impl Listing {
                 };
                 Some(Listed {
                     name: FileName::parse(&sibling.rfilename)?,
+                    size: sibling.size,
                     digest,
                 })
             })
@@ -90,9 +93,9 @@ pub struct Metadata {
 }
 
 impl Metadata {
-    /// From the headers of the answer to a request for the first byte, and of the redirects before
-    /// it.
-    pub fn of(hops: &[Hop]) -> Result<Self, String> {
+    /// From the heads of an answer to a request for the first byte, and of the redirects before it.
+    /// `listed` is the size for those that say none.
+    pub fn of(hops: &[Hop], listed: Option<u64>) -> Result<Self, String> {
         let last = hops.last().ok_or("there is no answer")?;
         let first = |name: &str| hops.iter().find_map(|hop| hop.head.get(name));
         // The hub's word takes precedence over that of a server it redirects to.
@@ -112,6 +115,7 @@ impl Metadata {
             200 => last.head.number("content-length"),
             _ => last.head.get("content-range").and_then(total),
         }
+        .or(listed)
         .ok_or("the hub doesn't say how long it is")?;
         if let Some(linked) = first("x-linked-size")
             && linked.parse() != Ok(size)
@@ -214,22 +218,25 @@ mod tests {
     fn the_hub_s_headers_take_precedence() {
         let sha256 = "b".repeat(64);
         let linked = format!("\"{sha256}\"");
-        let metadata = Metadata::of(&[
-            hop(
-                true,
-                302,
-                &[
-                    ("X-Linked-ETag", linked.as_str()),
-                    ("X-Linked-Size", "10"),
-                    ("X-Repo-Commit", SHA),
-                ],
-            ),
-            hop(
-                false,
-                206,
-                &[("ETag", "\"other\""), ("Content-Range", "bytes 0-0/10")],
-            ),
-        ])
+        let metadata = Metadata::of(
+            &[
+                hop(
+                    true,
+                    302,
+                    &[
+                        ("X-Linked-ETag", linked.as_str()),
+                        ("X-Linked-Size", "10"),
+                        ("X-Repo-Commit", SHA),
+                    ],
+                ),
+                hop(
+                    false,
+                    206,
+                    &[("ETag", "\"other\""), ("Content-Range", "bytes 0-0/10")],
+                ),
+            ],
+            None,
+        )
         .unwrap();
         assert_eq!(metadata.size, 10);
         assert_eq!(metadata.digest, Some(Digest::Sha256(sha256)));
@@ -240,16 +247,18 @@ mod tests {
             200,
             &[("etag", linked.as_str()), ("content-length", "3")],
         );
-        assert_eq!(Metadata::of(&[storage]).unwrap().digest, None);
+        assert_eq!(Metadata::of(&[storage], None).unwrap().digest, None);
     }
 
     #[test]
     fn lengths_and_commits_are_checked() {
-        let of = |headers: &[(&str, &str)]| Metadata::of(&[hop(true, 206, headers)]);
+        let of = |headers: &[(&str, &str)]| Metadata::of(&[hop(true, 206, headers)], None);
         for range in ["bytes 0-0/-5", "bytes 0-0/*", "bytes", "0-0/5", ""] {
             assert!(of(&[("content-range", range)]).is_err(), "{range}");
         }
         let range = ("content-range", "bytes 0-0/5");
+        let without = Metadata::of(&[hop(true, 200, &[])], Some(7));
+        assert_eq!(without.unwrap().size, 7);
         assert!(of(&[range, ("x-linked-size", "6")]).is_err());
         assert!(of(&[range, ("x-repo-commit", "../../x")]).is_err());
         assert_eq!(of(&[range, ("x-repo-commit", "")]).unwrap().commit, None);

@@ -330,8 +330,7 @@ fn free_space(path: &Path) -> Option<u64> {
     }
 }
 
-/// Waits for work that can't be interrupted, unless the run is cancelled: then the result is
-/// dropped.
+/// Waits for work that can't be interrupted. Once it is cancelled, the work ends by itself.
 fn uninterrupted<T: Send + 'static>(
     cancel: &Cancel,
     work: impl FnOnce() -> T + Send + 'static,

@@ -74,7 +74,7 @@ pub fn hub_answer(data: &[u8]) {
     }
     let _ = head.get("content-range").and_then(content_range);
     let hop = Hop { head, of_hub: true };
-    if let Ok(metadata) = Metadata::of(&[hop.clone(), hop]) {
+    if let Ok(metadata) = Metadata::of(&[hop.clone(), hop], None) {
         for hash in [
             metadata.commit.as_ref().map(Commit::as_str),
             metadata.digest.as_ref().map(Digest::as_str),

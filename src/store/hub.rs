@@ -3,7 +3,7 @@
 //! A model in the cache is used without any request, so that a script starts at once and runs the same
 //! next year. To get another state of a repository, name a revision.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::StoreOptions;
 use super::address::Address;
@@ -18,13 +18,16 @@ use super::names::aliases;
 use super::rule::{Commit, Digest, FileName, Repository, Revision};
 use super::transport::{Client, Trouble};
 use crate::cancel::Cancel;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result, bytes};
 use crate::model::{ModelFiles, TokenizerFiles};
 use crate::progress::Unit;
 use crate::weights::Source;
 
 /// The longest description of a repository: 100,000 files take about 30 MB.
 const LISTING: u64 = 64 << 20;
+
+/// The length that it gets time for: some 1000 files.
+const USUAL_LISTING: u64 = 256 << 10;
 
 pub(super) fn files(
     id: &str,
@@ -107,8 +110,9 @@ fn client(environment: &Environment, options: &StoreOptions) -> Result<Client> {
     let address = Address::parse(&endpoint)
         .filter(|address| !address.as_str().contains(['?', '#']))
         .ok_or_else(|| {
-            Error::other(format!("HF_ENDPOINT is no address of a hub: {endpoint:?}"))
-                .hint("it reads like https://huggingface.co")
+            // It may hold a password, so it is not shown.
+            Error::other("HF_ENDPOINT is no address of a hub")
+                .hint("it reads like https://huggingface.co, without a user, a query or spaces")
         })?;
     Ok(Client::new(
         address,
@@ -168,7 +172,13 @@ impl Hub<'_> {
             let available = |name: &str| Ok(has(name).then(|| PathBuf::from(name)));
             from_files(&self.id, &format!("`{}` on the hub", self.id), available)?;
         }
-        let mut commit = listing.commit.clone();
+        let asked = Commit::parse(self.revision.as_str());
+        let mut commit = match (asked, listing.commit.clone()) {
+            (Some(asked), Some(listed)) if asked != listed => {
+                return Err(self.failed(&self.id, "the hub answered for another commit".into()));
+            }
+            (asked, listed) => asked.or(listed),
+        };
         for name in wanted {
             let path = self.file(name, &listing, &mut commit)?;
             if name == INDEX {
@@ -188,7 +198,7 @@ impl Hub<'_> {
         let path = self.repository.info_path(&self.revision);
         let mut answer = self
             .client
-            .get(&path, None, LISTING)
+            .get(&path, None, USUAL_LISTING)
             .map_err(|trouble| self.troubled(&self.id, trouble))?;
         let code = answer
             .head
@@ -221,7 +231,20 @@ impl Hub<'_> {
             .as_ref()
             .map_or_else(|| self.revision.clone(), Revision::from);
         let path = self.repository.file_path(&revision, &name);
-        let metadata = self.metadata(&what, &path)?;
+        let listed = listing.find(name.as_str());
+        let size = listed.and_then(|file| file.size);
+        let metadata = self.metadata(&what, &path, size)?;
+        let most = crate::files::limit(Path::new(name.as_str()));
+        if metadata.size > most && !name.as_str().ends_with(".safetensors") {
+            return Err(self.failed(
+                &what,
+                format!(
+                    "it has {}, and at most {} are read of such a file",
+                    bytes(metadata.size),
+                    bytes(most)
+                ),
+            ));
+        }
         let agreed = match (commit.clone(), metadata.commit.clone()) {
             (Some(one), Some(other)) if one != other => {
                 return Err(self
@@ -232,7 +255,6 @@ impl Hub<'_> {
                 .or(other)
                 .ok_or_else(|| self.failed(&what, "the hub doesn't say its commit".into()))?,
         };
-        let listed = listing.find(name.as_str());
         let digest: Option<&Digest> = listed
             .and_then(|file| file.digest.as_ref())
             .or(metadata.digest.as_ref());
@@ -264,8 +286,8 @@ impl Hub<'_> {
         Ok(found)
     }
 
-    /// A file's metadata, without its contents.
-    fn metadata(&self, what: &str, path: &str) -> Result<Metadata> {
+    /// What the headers say of a file, without its contents. `listed` is its size in the list.
+    fn metadata(&self, what: &str, path: &str, listed: Option<u64>) -> Result<Metadata> {
         let answer = self
             .client
             .get(path, Some("bytes=0-0"), 1)
@@ -277,7 +299,7 @@ impl Hub<'_> {
             status @ (401 | 403 | 404) => return Err(self.refused(status, "")),
             status => return Err(self.status(what, status)),
         }
-        Metadata::of(&answer.hops).map_err(|reason| self.failed(what, reason))
+        Metadata::of(&answer.hops, listed).map_err(|reason| self.failed(what, reason))
     }
 
     /// The error for a hub's refusal.

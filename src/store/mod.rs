@@ -29,6 +29,9 @@ use rule::{Kind, Repository, Revision};
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::ModelFiles;
 
+/// No path is longer.
+const LONGEST: usize = 4096;
+
 /// Finds a model's files, downloading them if necessary.
 ///
 /// - `demo` is part of the program.
@@ -49,6 +52,13 @@ use crate::model::ModelFiles;
 /// # Ok::<(), avec::error::Error>(())
 /// ```
 pub fn find(id: &str, options: &StoreOptions) -> Result<ModelFiles> {
+    if id.len() > LONGEST {
+        return Err(Error::other(format!(
+            "a model's name has at most {LONGEST} bytes, and this one has {}",
+            id.len()
+        ))
+        .hint("a model is `demo`, an alias such as `gpt2-xl`, a hub id such as `org/name`, or a folder such as `./my-gpt2`"));
+    }
     let no_revision = |what: &str| match &options.revision {
         Some(revision) => Err(Error::other(format!(
             "`{id}` has no revision {revision:?}: {what}, and only models on the hub have revisions"

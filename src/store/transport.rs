@@ -153,9 +153,9 @@ impl Client {
         self.token.is_some()
     }
 
-    /// Requests a path from the endpoint, follows redirects, and returns the answer, whatever its
-    /// status. `range` is the value of a `Range` header; `most` is the longest body allowed.
-    pub fn get(&self, path: &str, range: Option<&str>, most: u64) -> Result<Answer<'_>, Trouble> {
+    /// Asks the endpoint for a path, follows redirects, and gives back the answer, whatever its
+    /// status. `range` is a `Range` header's value; the time for the body goes by `length`.
+    pub fn get(&self, path: &str, range: Option<&str>, length: u64) -> Result<Answer<'_>, Trouble> {
         let mut address = self.endpoint.join_path(path);
         let mut hops = Vec::new();
         loop {
@@ -172,7 +172,7 @@ impl Client {
                     events,
                     waited: Duration::ZERO,
                     arrived: 0,
-                    deadline: self.deadline(most),
+                    deadline: self.deadline(length),
                 });
             }
             if hops.len() > HOPS {
@@ -188,9 +188,9 @@ impl Client {
         }
     }
 
-    /// The deadline for a body of this length.
-    fn deadline(&self, most: u64) -> Instant {
-        let slowest = Duration::from_secs(most / (8 * MIN_RATE)).min(LONGEST);
+    /// When a body of this length must be here.
+    fn deadline(&self, length: u64) -> Instant {
+        let slowest = Duration::from_secs(length / (8 * MIN_RATE)).min(LONGEST);
         Instant::now() + 6 * self.stall + slowest
     }
 
@@ -310,7 +310,7 @@ impl Answer<'_> {
     }
 }
 
-/// Talks to the network, on its own thread, until the receiver is gone.
+/// Talks to the network, on a thread of its own, until the caller has gone.
 fn transfer(request: RequestBuilder<WithoutBody>, sender: &SyncSender<Event>) {
     // Sending fails once the receiver is gone, and then there is nothing left to do.
     let _ = match request.call() {
