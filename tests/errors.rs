@@ -1429,7 +1429,7 @@ fn shards_that_are_missing_or_cut() {
 #[test]
 fn tensors_that_are_missing_or_of_another_type() {
     let missing =
-        "the weights are incomplete or not those of a GPT-2 model: copy or download them again";
+        "the weights are incomplete or not those of this model: copy or download them again";
     let one = |_: &str| "a.safetensors";
     sharded(
         |tensors| {

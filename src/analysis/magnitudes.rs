@@ -2,7 +2,7 @@
 
 use candle_core::{DType, Tensor};
 
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, ResidualUse, Result};
 use crate::model::{HookName, HookedTransformer};
 use crate::run::RunContext;
 use crate::steering::{ActivationAddition, SteeringVector};
@@ -46,12 +46,7 @@ pub fn prompt_magnitudes(
     model: &HookedTransformer,
     act_name: HookName,
 ) -> Result<Vec<f32>> {
-    let act_name = act_name.check_residual_width(
-        model.arch(),
-        "magnitudes can't be taken",
-        "they need",
-        "take them",
-    )?;
+    let act_name = act_name.check_residual_width(model.arch(), ResidualUse::Magnitudes)?;
     let tokens = model.to_tokens(prompt)?;
     let activations = model.activations(run, &[&tokens], &[act_name])?;
     norms(&activations[&act_name])

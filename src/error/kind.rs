@@ -65,6 +65,13 @@ pub enum ErrorKind {
         /// The family's name: "GPT-NeoX".
         family: &'static str,
     },
+    /// A hook point whose activation is not `[batch, pos, d_model]`.
+    NotResidualWidth {
+        /// The hook point's full name.
+        name: String,
+        /// What the activation is needed for.
+        purpose: ResidualUse,
+    },
     /// An addition needs exactly one of prompt and tokens.
     PromptXorTokens {
         /// Whether both are there, or neither.
@@ -289,6 +296,16 @@ impl fmt::Display for ErrorKind {
                 "there is no layer {layer}: the model has {n_layers} layers, 0 to {}",
                 n_layers.saturating_sub(1)
             ),
+            Self::NotResidualWidth { name, purpose } => {
+                let (refusal, need) = match purpose {
+                    ResidualUse::Steering => ("an addition can't be made", "steering needs"),
+                    ResidualUse::Magnitudes => ("magnitudes can't be taken", "they need"),
+                };
+                write!(
+                    f,
+                    "{refusal} at {name}: {need} an activation of shape [batch, pos, d_model]"
+                )
+            }
             Self::NoSuchHook { name, family } => {
                 write!(f, "{family} models like this one have no hook point {name}")
             }
@@ -413,6 +430,15 @@ impl fmt::Display for ErrorKind {
     }
 }
 
+/// What an activation of the residual stream's width is needed for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ResidualUse {
+    /// An addition is made from it, and added there.
+    Steering,
+    /// Its norms are taken.
+    Magnitudes,
+}
+
 impl ErrorKind {
     /// Hints that follow from the kind alone.
     pub(super) fn hints(&self) -> Vec<String> {
@@ -424,6 +450,15 @@ impl ErrorKind {
                 }
                 None => Vec::new(),
             },
+            Self::NotResidualWidth { purpose, .. } => {
+                let act = match purpose {
+                    ResidualUse::Steering => "steer",
+                    ResidualUse::Magnitudes => "take them",
+                };
+                vec![format!(
+                    "{act} at hook_resid_pre, hook_resid_mid, hook_resid_post, hook_attn_out, hook_mlp_out, hook_embed or hook_pos_embed"
+                )]
+            }
             Self::VectorLongerThanPrompt { .. } => {
                 vec!["use a longer prompt, or shorter steering prompts".into()]
             }
@@ -434,7 +469,7 @@ impl ErrorKind {
                 "use one of its tokens; a word within a text is another token than at its start: \" Love\", \"Love\"".into(),
             ],
             Self::MissingTensor { .. } => vec![
-                "the weights are incomplete or not those of a GPT-2 model: copy or download them again".into(),
+                "the weights are incomplete or not those of this model: copy or download them again".into(),
             ],
             Self::LayersDiffer { .. } | Self::TensorShape { .. } => {
                 vec!["config.json and the weights belong to different models".into()]

@@ -11,7 +11,7 @@ mod wording;
 use std::fmt;
 use std::path::PathBuf;
 
-pub use kind::ErrorKind;
+pub use kind::{ErrorKind, ResidualUse};
 pub use wording::{bytes, count, json_kind, not_json};
 
 /// A result whose error is avec's own.

@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use super::arch::Arch;
 use super::sites::{Place, Site};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, ResidualUse, Result};
 
 /// A hook point: a site and, for sites in blocks, the layer.
 ///
@@ -90,27 +90,20 @@ impl HookName {
     }
 
     /// Returns the hook point if the model has it and its activation is `[batch, pos, d_model]`.
-    /// `refusal` reads "an addition can't be made", `need` "steering needs", and `act` "steer".
+    /// `purpose` says what it is for, in the error.
     ///
     /// # Errors
     /// If the model has no such hook point, or the activation has another shape.
-    pub fn check_residual_width(
-        self,
-        arch: &Arch,
-        refusal: &str,
-        need: &str,
-        act: &str,
-    ) -> Result<Self> {
+    pub fn check_residual_width(self, arch: &Arch, purpose: ResidualUse) -> Result<Self> {
         let name = self.check(arch)?;
         if name.site.is_residual_width() {
             return Ok(name);
         }
-        Err(Error::other(format!(
-            "{refusal} at {name}: {need} an activation of shape [batch, pos, d_model]"
-        ))
-        .hint(format!(
-            "{act} at hook_resid_pre, hook_resid_mid, hook_resid_post, hook_attn_out, hook_mlp_out, hook_embed or hook_pos_embed"
-        )))
+        Err(ErrorKind::NotResidualWidth {
+            name: name.to_string(),
+            purpose,
+        }
+        .into())
     }
 
     /// TransformerLens' `get_act_name(name, layer)`, such as `("resid_pre", 6)`.

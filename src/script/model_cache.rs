@@ -4,44 +4,28 @@ use std::collections::HashMap;
 use std::sync::Mutex;
 
 use super::literal::string_literal;
-use crate::kernels::DeviceChoice;
-use crate::model::{HookedTransformer, Processing};
+use crate::model::HookedTransformer;
 
-/// A model as it was asked for; the same again gives the same model in memory.
+/// The call that loads a model; the same call again gives the same model in memory.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct ModelKey {
     /// `demo`, a folder, an alias or a hub id.
     pub id: String,
-    /// A branch, tag or commit on the hub.
-    pub revision: Option<String>,
-    /// What is folded into the weights.
-    pub processing: Processing,
-    /// What the weights are kept as.
-    pub dtype: candle_core::DType,
-    /// Where the model runs.
-    pub device: String,
+    /// The options that differ from their defaults, with their values as a script writes them.
+    pub options: Vec<(&'static str, String)>,
 }
 
 impl ModelKey {
-    /// The call that loads this model, with the options that differ from the defaults.
+    /// The call as a script writes it.
     pub fn call(&self) -> String {
-        let mut options = Vec::new();
-        if self.device != DeviceChoice::default().to_string() {
-            options.push(format!("device: {}", string_literal(&self.device)));
-        }
-        if self.dtype != candle_core::DType::F32 {
-            options.push(format!("dtype: \"{}\"", self.dtype.as_str()));
-        }
-        if self.processing == Processing::None {
-            options.push("processing: \"none\"".into());
-        }
-        if let Some(revision) = &self.revision {
-            options.push(format!("revision: {}", string_literal(revision)));
-        }
         let id = string_literal(&self.id);
-        if options.is_empty() {
+        if self.options.is_empty() {
             return format!("load_model({id})");
         }
+        let options = self.options.iter();
+        let options: Vec<String> = options
+            .map(|(name, value)| format!("{name}: {value}"))
+            .collect();
         format!("load_model({id}, #{{ {} }})", options.join(", "))
     }
 }

@@ -3,7 +3,7 @@
 
 use super::catalog::Expects;
 use super::literal::{self, string_literal};
-use super::options::Written;
+use super::options::{Written, differing};
 use crate::analysis::{Comparison, CompletionOptions, CompletionRow, Completions, Known};
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::{HookName, HookedTransformer};
@@ -147,9 +147,7 @@ impl Remembered {
     /// The options as text, by name. What says the same when it is left out is left out, and so is
     /// what has no text, such as a model.
     fn options(&self) -> Vec<(&'static str, String)> {
-        let written = self.written.iter().filter(|option| !option.is_default);
-        let texts = written.filter_map(|option| Some((option.name, option.literal.clone()?)));
-        texts.collect()
+        differing(&self.written)
     }
 
     /// The name of an option, and the text for a value that was typed for it: texts need no quotes.

@@ -12,7 +12,6 @@ use super::output::Output;
 use super::params::Params;
 use super::remembered::Remembered;
 use crate::error::{Error, ErrorKind, Result};
-use crate::kernels::DeviceChoice;
 use crate::model::{HookedTransformer, LoadOptions, ModelFiles};
 use crate::run::RunContext;
 use crate::steering::{ActivationAddition, uncancelled_at_bos};
@@ -117,26 +116,25 @@ impl Session {
     }
 
     /// Loads a model, or finds it among those that this run has loaded.
-    pub fn model(&self, key: ModelKey, device: DeviceChoice) -> Result<HookedTransformer> {
+    pub fn model(
+        &self,
+        key: ModelKey,
+        revision: Option<String>,
+        options: &LoadOptions,
+    ) -> Result<HookedTransformer> {
         if let Some(model) = self.models.get(&key) {
             return Ok(model);
         }
         let files = store::find(
             &key.id,
             &StoreOptions {
-                revision: key.revision.clone(),
+                revision,
                 permissions: self.run.permissions.clone(),
                 progress: self.run.progress.clone(),
                 cancel: self.run.cancel.clone(),
             },
         )?;
-        let options = LoadOptions {
-            processing: key.processing,
-            dtype: key.dtype,
-            device,
-            ..LoadOptions::default()
-        };
-        let model = HookedTransformer::load(&self.run, &files, &options)
+        let model = HookedTransformer::load(&self.run, &files, options)
             .map_err(|error| self.with_broken_files(&files, error))?;
         if key.id == store::DEMO {
             // An interactive session has no parameters to set.

@@ -6,7 +6,7 @@ use std::ops::Range;
 use candle_core::{IndexOp, Tensor};
 
 use super::addition::ActivationAddition;
-use crate::error::{Error, ErrorKind, Result, Subject};
+use crate::error::{Error, ErrorKind, ResidualUse, Result, Subject};
 use crate::model::{HookName, HookedTransformer, Hooks};
 use crate::run::RunContext;
 use crate::words::words;
@@ -92,13 +92,9 @@ impl SteeringVector {
         let mut by_length: BTreeMap<usize, Vec<(usize, Vec<u32>)>> = BTreeMap::new();
         for (i, addition) in additions.iter().enumerate() {
             let this = |error: Error| error.about_one(Subject::Addition, i);
-            let name = addition.act_name.check_residual_width(
-                model.arch(),
-                "an addition can't be made",
-                "steering needs",
-                "steer",
-            );
-            name.map_err(this)?;
+            let name = addition.act_name;
+            let checked = name.check_residual_width(model.arch(), ResidualUse::Steering);
+            checked.map_err(this)?;
             let tokens = addition.tokens(model).map_err(this)?;
             model.check_tokens(&tokens).map_err(this)?;
             by_length.entry(tokens.len()).or_default().push((i, tokens));

@@ -10,4 +10,4 @@ mod tensor;
 
 pub(crate) use checkpoint::{Checkpoint, TensorHandle};
 pub use source::Source;
-pub(crate) use tensor::{StoredDType, TensorView};
+pub(crate) use tensor::TensorView;

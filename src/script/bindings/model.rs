@@ -6,13 +6,15 @@ use rhai::{Array, Dynamic, ImmutableString, Map};
 use crate::analysis::{CompletionOptions, gen_using_activation_additions};
 use crate::error::{Error, Result, Subject};
 use crate::kernels::{DeviceChoice, NumberType, device_name};
-use crate::model::{ActivationCache, HookName, HookedTransformer, Hooks, NamesFilter, Processing};
+use crate::model::{
+    ActivationCache, HookName, HookedTransformer, Hooks, LoadOptions, NamesFilter, Processing,
+};
 use crate::sampling::GenerateOptions;
 use crate::script::fault::{IntoScript, ScriptResult};
 use crate::script::literal::kind_of;
 use crate::script::model_cache::ModelKey;
 use crate::script::options::{
-    CallOptions, OptionValue, TokenIds, blame, options, whole, wrong_type,
+    CallOptions, OptionValue, Options, TokenIds, blame, options, whole, wrong_type,
 };
 use crate::script::session::Session;
 use crate::script::watch::Watch;
@@ -116,12 +118,15 @@ fn load(ctx: &NativeCallContext, id: &str, map: Map) -> ScriptResult<HookedTrans
     let options = LoadModel::decode("load_model", map)?;
     let key = ModelKey {
         id: id.to_owned(),
-        revision: options.revision,
+        options: options.differing(),
+    };
+    let load = LoadOptions {
         processing: options.processing,
         dtype: options.dtype.into(),
-        device: options.device.to_string(),
+        device: options.device,
+        ..LoadOptions::default()
     };
-    let model = Session::of(ctx)?.model(key, options.device);
+    let model = Session::of(ctx)?.model(key, options.revision, &load);
     model.map_err(|error| blame::<LoadModel>(error).into())
 }
 

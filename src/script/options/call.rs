@@ -16,6 +16,13 @@ pub trait Options: Sized {
 
     /// The options as a script would write them.
     fn written(&self, into: &mut Vec<Written>);
+
+    /// Those that differ from their defaults, with their values as a script would write them.
+    fn differing(&self) -> Vec<(&'static str, String)> {
+        let mut written = Vec::new();
+        self.written(&mut written);
+        differing(&written)
+    }
 }
 
 /// All options of some functions.
@@ -43,6 +50,13 @@ pub trait CallOptions: Options {
             _ => Err(Fault { problems }),
         }
     }
+}
+
+/// The options that differ from their defaults and can be written, with their values.
+pub fn differing(written: &[Written]) -> Vec<(&'static str, String)> {
+    let written = written.iter().filter(|option| !option.is_default);
+    let texts = written.filter_map(|option| Some((option.name, option.literal.clone()?)));
+    texts.collect()
 }
 
 /// An option of a call as text.

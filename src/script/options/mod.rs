@@ -12,7 +12,7 @@ mod value;
 mod values;
 
 pub use blame::blame;
-pub use call::{CallOptions, Options, Written};
+pub use call::{CallOptions, Options, Written, differing};
 pub use decoder::{Decoder, Ruled};
 pub use value::{OptionValue, whole, wrong_type};
 pub use values::{Additions, AnyInput, TokenId, TokenIds};
