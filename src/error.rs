@@ -448,8 +448,9 @@ impl ErrorKind {
             }
             Self::PromptTooLong { .. } => vec!["shorten the prompt".into()],
             Self::ContextExceeded { prompt, n_ctx, .. } => vec![match n_ctx.checked_sub(*prompt) {
-                Some(room) if room > 0 => format!("at most {room} new tokens fit"),
-                _ => "shorten the prompt".into(),
+                Some(0) => "at most 1 new token fits".into(),
+                Some(room) => format!("at most {} new tokens fit", room + 1),
+                None => "shorten the prompt".into(),
             }],
             Self::NotFinite => vec![
                 "a coefficient is too large for f32, or the weights themselves are not finite"

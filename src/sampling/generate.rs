@@ -96,7 +96,9 @@ impl HookedTransformer {
         let n_ctx = self.arch().n_ctx;
         for arm in arms.iter() {
             self.check_tokens(&arm.prompt)?;
-            if arm.prompt.len() + options.max_new_tokens > n_ctx {
+            // The last token is never read, so it needs no position.
+            let read = options.max_new_tokens.saturating_sub(1);
+            if arm.prompt.len().saturating_add(read) > n_ctx {
                 return Err(ErrorKind::ContextExceeded {
                     prompt: arm.prompt.len(),
                     new: options.max_new_tokens,

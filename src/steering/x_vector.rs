@@ -71,7 +71,10 @@ pub fn x_vector(
         Error::other("padding an x-vector needs its model, to know the tokens")
             .hint("add `model: model`, or leave out pad_method")
     })?;
-    let pad = custom_pad_id.unwrap_or_else(|| model.tokenizer().pad());
+    let pad = custom_pad_id.or(model.tokenizer().pad()).ok_or_else(|| {
+        Error::other("this model's files name no token to pad with")
+            .hint("name one: custom_pad_id: 0")
+    })?;
     model.tokenizer().check(&[pad])?;
     let mut tokens = [model.to_tokens(prompt1)?, model.to_tokens(prompt2)?];
     let length = tokens.iter().map(Vec::len).max().unwrap_or(0);

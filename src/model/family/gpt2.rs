@@ -21,7 +21,7 @@ impl Family for Gpt2 {
     fn arch(&self, config: &ConfigJson) -> Result<Arch> {
         let n_layers = config.required_size(&["n_layer"])?;
         let d_model = config.required_size(&["n_embd"])?;
-        let n_heads = config.required_size(&["n_head"])?;
+        let n_heads = config.required_count("n_head")?;
         let n_ctx = config.required_size(&["n_positions", "n_ctx"])?;
         let d_vocab = config.required_size(&["vocab_size"])?;
         let d_head = check_heads(config, ("n_embd", d_model), n_heads)?;
@@ -34,12 +34,10 @@ impl Family for Gpt2 {
             }
         };
         if config.flag("scale_attn_weights")? == Some(false)
-            || config.flag("scale_attn_by_inverse_layer_idx")? == Some(true)
             || config.flag("add_cross_attention")? == Some(true)
         {
-            return Err(config.unfit("it asks for an attention that differs from GPT-2's (scale_attn_weights, scale_attn_by_inverse_layer_idx or add_cross_attention)"));
+            return Err(config.unfit("it asks for an attention that differs from GPT-2's (scale_attn_weights or add_cross_attention)"));
         }
-        let last = u32::try_from(d_vocab - 1).map_err(|_| config.bad("vocab_size is too large"))?;
         Ok(Arch {
             family: self.name(),
             n_layers,
@@ -61,10 +59,10 @@ impl Family for Gpt2 {
             mlp: MlpKind::Plain,
             activation,
             parallel: false,
-            scores_by_inverse_layer: false,
-            // `<|endoftext|>`, the last token of GPT-2's vocabulary, both begins and ends texts.
-            bos_token: config.token("bos_token_id", d_vocab, last)?,
-            eos_token: config.token("eos_token_id", d_vocab, last)?,
+            scores_by_inverse_layer: config
+                .flag("scale_attn_by_inverse_layer_idx")?
+                .unwrap_or(false),
+            tied: config.flag("tie_word_embeddings")?.unwrap_or(true),
         })
     }
 
@@ -146,12 +144,58 @@ mod tests {
     }
 
     #[test]
-    fn the_first_of_several_end_tokens_is_used() {
-        let text = GPT2
-            .replace("\"eos_token_id\": 50256", "\"eos_token_id\": [386, 50256]")
-            .replace("\"bos_token_id\": 50256", "\"bos_token_id\": []");
-        let arch = read(&text, "config.json").unwrap();
-        assert_eq!((arch.eos_token, arch.bos_token), (386, 50256));
+    fn token_ids_are_one_or_several() {
+        let ids = |value: &str| {
+            let text = GPT2.replace(
+                "\"eos_token_id\": 50256",
+                &format!("\"eos_token_id\": {value}"),
+            );
+            let config = ConfigJson::parse(text.as_bytes(), "c").unwrap();
+            config.token_ids("eos_token_id").map_err(|e| e.message())
+        };
+        assert_eq!(ids("[386, 50256]"), Ok(vec![386, 50256]));
+        assert_eq!(ids("386"), Ok(vec![386]));
+        for none in ["[]", "null", "-1", "18446744073709551615", "[null]"] {
+            assert_eq!(ids(none), Ok(vec![]), "{none}");
+        }
+        assert_eq!(
+            ids("[1.5]").unwrap_err(),
+            "can't read the configuration in c: eos_token_id must be a token id, but it is 1.5"
+        );
+    }
+
+    #[test]
+    fn scores_of_later_layers_may_be_smaller() {
+        let text = GPT2.replace(
+            "\"n_layer\": 12",
+            "\"n_layer\": 12, \"scale_attn_by_inverse_layer_idx\": true, \"reorder_and_upcast_attn\": true",
+        );
+        let arch = read(&text, "c").unwrap();
+        assert_eq!(arch.score_scale(0), 0.125);
+        assert_eq!(arch.score_scale(3), 0.03125);
+    }
+
+    #[test]
+    fn sizes_can_t_overflow() {
+        for size in [u64::MAX, 1 << 63, 1 << 40] {
+            for name in ["n_layer", "n_embd", "n_head", "n_positions", "vocab_size"] {
+                let at = GPT2.find(&format!("\"{name}\": ")).unwrap() + name.len() + 4;
+                let end = at + GPT2[at..].find([',', '}']).unwrap();
+                let text = format!("{}{size}{}", &GPT2[..at], &GPT2[end..]);
+                let message = read(&text, "c").unwrap_err().message();
+                assert!(
+                    message.contains(&format!("{name} is {size}, and at most")),
+                    "{message}"
+                );
+            }
+        }
+        let text = GPT2.replace("\"n_layer\": 12", "\"n_layer\": 12, \"n_inner\": 0");
+        let message = read(&text, "c").unwrap_err().message();
+        assert!(message.ends_with("n_inner is 0"), "{message}");
+        let mut arch = read(GPT2, "c").unwrap();
+        arch.n_layers = usize::MAX;
+        arch.d_model = usize::MAX;
+        assert_eq!(arch.parameters(), u64::MAX);
     }
 
     #[test]
@@ -189,14 +233,6 @@ mod tests {
             ),
             (with("\"n_layer\": 12, ", ""), "it has no n_layer"),
             (with("\"n_head\": 12", "\"n_head\": 0"), "n_head is 0"),
-            (
-                with("\"eos_token_id\": 50256", "\"eos_token_id\": [1.5]"),
-                "eos_token_id must be a token id, but it is 1.5",
-            ),
-            (
-                with("\"eos_token_id\": 50256", "\"eos_token_id\": 99999"),
-                "eos_token_id is 99999, and the vocabulary ends at 50256",
-            ),
         ] {
             assert_eq!(told(&text), expected);
         }

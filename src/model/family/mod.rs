@@ -80,6 +80,14 @@ pub(crate) struct StoredMap {
 }
 
 impl StoredMap {
+    /// The shape of the stored tensor.
+    pub(crate) fn shape(&self, inputs: usize) -> [usize; 2] {
+        match self.order {
+            Order::InOut => [inputs, self.stored],
+            Order::OutIn => [self.stored, inputs],
+        }
+    }
+
     /// A tensor that holds one map.
     fn whole(name: String, order: Order, outputs: usize) -> Self {
         Self {
