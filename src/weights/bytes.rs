@@ -1,7 +1,6 @@
 //! A weights file in memory: mapped from disk, or embedded in the program.
 #![allow(unsafe_code, reason = "mapping a file, and giving its pages back")]
 
-use std::fs::File;
 use std::ops::Range;
 
 use memmap2::Mmap;
@@ -20,7 +19,7 @@ impl Bytes {
             Source::Embedded { bytes, .. } => Ok(Self::Embedded(bytes)),
             Source::Path(path) => {
                 let io = |error: std::io::Error| Error::io("read", path, &error);
-                let file = File::open(path).map_err(io)?;
+                let file = crate::files::open(path)?;
                 // SAFETY: the mapping is only read. Should another program shorten the file
                 // meanwhile, reading it ends with a signal, as in every program that maps models.
                 let map = unsafe { Mmap::map(&file) }.map_err(io)?;

@@ -2,8 +2,8 @@
 //! name, and each is checked here before the tokenizers library sees it: that panics or aborts on
 //! some.
 //!
-//! Reset, since texts are tokenized whole and BOS is put before them here: `truncation`, `padding`,
-//! `post_processor`, `dropout`.
+//! Reset, since texts are tokenized whole and BOS is put before them here: `truncation`, `padding`
+//! (if they make sense), `post_processor`, `dropout`.
 
 use std::collections::BTreeMap;
 
@@ -22,6 +22,9 @@ use tokenizers::{ModelWrapper, Tokenizer};
 use super::added::Added;
 use super::vocab::{Bpe, Merges, Vocab, check_ids};
 use crate::error::{json_kind, not_json};
+
+/// No text is padded to more tokens than this.
+const MOST_PADDING: u64 = 1 << 20;
 
 /// A tokenizer whose parts are all known and checked.
 pub(super) struct Spec {
@@ -56,8 +59,8 @@ pub(super) enum PreTokenizer {
 struct Outline {
     #[serde(default)]
     version: Option<String>,
-    #[serde(default, rename = "truncation")]
-    _truncation: IgnoredAny,
+    #[serde(default)]
+    truncation: Value,
     #[serde(default)]
     padding: Value,
     #[serde(default)]
@@ -131,6 +134,7 @@ impl Spec {
             ));
         }
         known("", outline.rest.keys())?;
+        lengths(&outline.truncation, &outline.padding)?;
         let mut pre_tokenizers = Vec::new();
         pre_tokenizer(&outline.pre_tokenizer, &mut pre_tokenizers)?;
         let mut decoders = 0;
@@ -311,6 +315,28 @@ fn known<'a>(place: &str, mut rest: impl Iterator<Item = &'a String>) -> Result<
 fn refused(part: &str, kind: &str, known: &str) -> String {
     let kind: String = kind.chars().take(60).collect();
     format!("its {part} is {kind:?}, and avec knows {known}")
+}
+
+/// Truncation and padding are not used, but nonsense in them says that the file is broken or meant
+/// to do harm.
+fn lengths(truncation: &Value, padding: &Value) -> Result<(), String> {
+    let number = |part: &Value, name: &str| part.get(name).and_then(Value::as_u64);
+    if let (Some(length), Some(stride)) = (
+        number(truncation, "max_length"),
+        number(truncation, "stride"),
+    ) && length > 0
+        && stride >= length
+    {
+        return Err(format!(
+            "its truncation goes back by {stride} of {length} tokens, and would never end"
+        ));
+    }
+    let fixed = padding.get("strategy").and_then(|s| number(s, "Fixed"));
+    let multiple = number(padding, "pad_to_multiple_of");
+    match fixed.max(multiple) {
+        Some(length) if length > MOST_PADDING => Err(format!("its padding is to {length} tokens")),
+        _ => Ok(()),
+    }
 }
 
 fn type_of(part: &Value) -> Option<&str> {
