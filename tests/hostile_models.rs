@@ -114,7 +114,7 @@ fn parts_of_a_tokenizer_are_refused_by_name() {
         ),
         (
             json!({"truncation": {"max_length": 2, "strategy": "LongestFirst", "stride": 2, "direction": "Right"}}),
-            "its truncation goes back by 2 of 2 tokens, and would never end",
+            "its truncation goes back by 2 of 2 tokens, and so never ends",
         ),
         (
             json!({"padding": {"strategy": {"Fixed": 10_000_000_000_u64}, "direction": "Left", "pad_id": 0, "pad_type_id": 0, "pad_token": "x"}}),
@@ -192,6 +192,21 @@ fn parts_of_a_tokenizer_are_refused_by_name() {
         let folder = Folder::of("tiny").with("tokenizer.json", fields);
         folder.fails(&folder.files(), reason);
     }
+    let many: Vec<Value> = (0..200_000)
+        .map(|i| json!({"id": i, "content": format!("<{i}>")}))
+        .collect();
+    let folder = Folder::of("tiny").with("tokenizer.json", json!({"added_tokens": many}));
+    folder.fails(
+        &folder.files(),
+        "200000 tokens are to be added to it, and at most 131072 can be",
+    );
+    let merges = vec![["a", "b"]; 100_000];
+    let model = json!({"model": {"vocab": {"a": 0, "b": 1, "ab": 2}, "merges": merges}});
+    let folder = Folder::of("tiny").with("tokenizer.json", model);
+    folder.fails(
+        &folder.files(),
+        "merge 1049 is one too many: 3 tokens have at most that many",
+    );
     let deep = format!("{{\"normalizer\": {}", "[".repeat(100_000));
     let folder = Folder::of("tiny").file("tokenizer.json", deep);
     folder.fails(&folder.files(), "it isn't valid JSON");

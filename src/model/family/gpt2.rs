@@ -100,7 +100,7 @@ impl Family for Gpt2 {
             |name: &str| StoredMap::whole(format!("h.{layer}.{name}"), Order::InOut, outputs);
         let third = |i: usize| StoredMap {
             stored: 3 * outputs,
-            outputs: vec![i * outputs..(i + 1) * outputs],
+            outputs: std::iter::once(i * outputs..(i + 1) * outputs).collect(),
             ..whole("attn.c_attn")
         };
         match map {

@@ -47,7 +47,8 @@ impl Family for GptNeoX {
             .unwrap_or(0.25);
         // torch's own arithmetic: the fraction of a head, rounded down.
         let dims = (fraction * d_head as f64) as usize;
-        if !(fraction > 0.0 && fraction <= 1.0) || dims % 2 != 0 || dims == 0 {
+        let in_pairs = dims > 0 && dims.is_multiple_of(2);
+        if !(fraction > 0.0 && fraction <= 1.0 && in_pairs) {
             return Err(config.bad(format!(
                 "rotary_pct is {fraction}: {dims} of the {d_head} dimensions of a head can't be rotated in pairs"
             )));

@@ -94,7 +94,7 @@ impl StoredMap {
             name,
             order,
             stored: outputs,
-            outputs: vec![0..outputs],
+            outputs: std::iter::once(0..outputs).collect(),
             bias: true,
         }
     }

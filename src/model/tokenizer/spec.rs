@@ -23,6 +23,9 @@ use super::added::Added;
 use super::vocab::{Bpe, Merges, Vocab, check_ids};
 use crate::error::{json_kind, not_json};
 
+/// Tokens are added one by one, each to a search for all of them.
+const MOST_ADDED: usize = 1 << 17;
+
 /// No text is padded to more tokens than this.
 const MOST_PADDING: u64 = 1 << 20;
 
@@ -190,6 +193,12 @@ impl Spec {
     /// The tokenizer, with the tokens of `added` and those that follow them.
     pub(super) fn build(self, then: &[Added]) -> Result<Tokenizer, String> {
         let told = |error: tokenizers::Error| error.to_string();
+        if self.added.len() + then.len() > MOST_ADDED {
+            return Err(format!(
+                "{} tokens are to be added to it, and at most {MOST_ADDED} can be",
+                self.added.len() + then.len()
+            ));
+        }
         super::added::check(self.added.iter().map(|(_, token)| token).chain(then))?;
         let model: ModelWrapper = match self.model {
             Model::Bpe(bpe) => bpe.build()?.into(),
@@ -328,7 +337,7 @@ fn lengths(truncation: &Value, padding: &Value) -> Result<(), String> {
         && stride >= length
     {
         return Err(format!(
-            "its truncation goes back by {stride} of {length} tokens, and would never end"
+            "its truncation goes back by {stride} of {length} tokens, and so never ends"
         ));
     }
     let fixed = padding.get("strategy").and_then(|s| number(s, "Fixed"));

@@ -8,13 +8,16 @@ use tokenizers::models::bpe::BPE;
 
 pub(super) type Vocab = tokenizers::models::bpe::Vocab;
 
+/// Two parts that become one token.
+pub(super) type Merge = (String, String);
+
 /// Ids go up to this: a larger one is no row of any embedding.
 const MOST: u32 = i32::MAX as u32;
 
 /// Byte-pair encoding: texts are joined from single characters by merges, in their order.
 pub(super) struct Bpe {
     pub(super) vocab: Vocab,
-    pub(super) merges: Vec<(String, String)>,
+    pub(super) merges: Vec<Merge>,
     pub(super) unk_token: Option<String>,
     pub(super) fuse_unk: bool,
     pub(super) byte_fallback: bool,
@@ -23,23 +26,23 @@ pub(super) struct Bpe {
 
 /// Merges in either form: two texts, or one with a space between.
 #[derive(Default, Deserialize)]
-#[serde(try_from = "Vec<Merge>")]
-pub(super) struct Merges(pub(super) Vec<(String, String)>);
+#[serde(try_from = "Vec<Written>")]
+pub(super) struct Merges(pub(super) Vec<Merge>);
 
 #[derive(Deserialize)]
 #[serde(untagged)]
-enum Merge {
+enum Written {
     Pair(String, String),
     Text(String),
 }
 
-impl TryFrom<Vec<Merge>> for Merges {
+impl TryFrom<Vec<Written>> for Merges {
     type Error = &'static str;
 
-    fn try_from(merges: Vec<Merge>) -> Result<Self, Self::Error> {
+    fn try_from(merges: Vec<Written>) -> Result<Self, Self::Error> {
         let pair = |merge| match merge {
-            Merge::Pair(left, right) => Some((left, right)),
-            Merge::Text(text) => match text.split_once(' ') {
+            Written::Pair(left, right) => Some((left, right)),
+            Written::Text(text) => match text.split_once(' ') {
                 Some((left, right)) if !right.contains(' ') => {
                     Some((left.to_owned(), right.to_owned()))
                 }
@@ -53,7 +56,7 @@ impl TryFrom<Vec<Merge>> for Merges {
 
 impl Bpe {
     /// Of `vocab.json` and `merges.txt`.
-    pub(super) fn plain(vocab: Vocab, merges: Vec<(String, String)>) -> Self {
+    pub(super) fn plain(vocab: Vocab, merges: Vec<Merge>) -> Self {
         Self {
             vocab,
             merges,
@@ -65,7 +68,16 @@ impl Bpe {
     }
 
     /// Fails at the first merge, by its place, that the vocabulary lacks a part or the result of.
+    /// Several merges may make the same token, but never this many.
     pub(super) fn check_merges(&self) -> Result<(), (usize, String)> {
+        let most = 1000 + 16 * self.vocab.len();
+        if self.merges.len() > most {
+            let reason = format!(
+                "is one too many: {} tokens have at most that many",
+                self.vocab.len()
+            );
+            return Err((most, reason));
+        }
         let mut joined = String::new();
         for (i, (left, right)) in self.merges.iter().enumerate() {
             joined.clear();
@@ -117,7 +129,7 @@ pub(super) fn check_ids(vocab: &Vocab) -> Result<(), String> {
 }
 
 /// The merges of a `merges.txt` with the lines that they stand in, or the line that is none.
-pub(super) fn read_merges(text: &str) -> Result<Vec<(usize, (String, String))>, String> {
+pub(super) fn read_merges(text: &str) -> Result<Vec<(usize, Merge)>, String> {
     let mut merges = Vec::new();
     for (i, line) in text.lines().enumerate() {
         if line.trim().is_empty() || (i == 0 && line.starts_with("#version")) {
