@@ -198,7 +198,7 @@ fn parts_of_a_tokenizer_are_refused_by_name() {
     let folder = Folder::of("tiny").with("tokenizer.json", json!({"added_tokens": many}));
     folder.fails(
         &folder.files(),
-        "200000 tokens are to be added to it, and at most 131072 can be",
+        "200001 tokens are to be added to it, and at most 131072 can be",
     );
     let merges = vec![["a", "b"]; 100_000];
     let model = json!({"model": {"vocab": {"a": 0, "b": 1, "ab": 2}, "merges": merges}});

@@ -193,10 +193,11 @@ impl Spec {
     /// The tokenizer, with the tokens of `added` and those that follow them.
     pub(super) fn build(self, then: &[Added]) -> Result<Tokenizer, String> {
         let told = |error: tokenizers::Error| error.to_string();
-        if self.added.len() + then.len() > MOST_ADDED {
+        // Most of those that follow are the same ones, with other settings.
+        let added = self.added.len().max(then.len());
+        if added > MOST_ADDED {
             return Err(format!(
-                "{} tokens are to be added to it, and at most {MOST_ADDED} can be",
-                self.added.len() + then.len()
+                "{added} tokens are to be added to it, and at most {MOST_ADDED} can be"
             ));
         }
         super::added::check(self.added.iter().map(|(_, token)| token).chain(then))?;
