@@ -179,7 +179,7 @@ fn without_any_name_of_bos_only_what_needs_it_fails() {
     let case = |extra: Value| {
         let mut case = serde_json::json!({
             "base": "tiny", "drop": ["bos_token_id", "eos_token_id"],
-            "files": { "tokenizer_config.json": class },
+            "files": { "tokenizer_config.json": class }, "tokenizer": { "added_tokens": [] },
         });
         update(&mut case, &extra);
         made(&case).1.unwrap()
@@ -207,11 +207,16 @@ fn without_any_name_of_bos_only_what_needs_it_fails() {
         "id": 387, "content": "<s>", "single_word": false, "lstrip": false, "rstrip": false,
         "normalized": false, "special": true,
     }]);
-    let model = case(serde_json::json!({ "added": s, "rows": 388 }));
-    assert_eq!(model.tokenizer().bos(), Some(387));
+    let s = serde_json::json!({ "added_tokens": s });
+    let model = case(serde_json::json!({ "tokenizer": s, "rows": 388 }));
+    assert_eq!(model.tokenizer().bos(), Some(386));
     let config = serde_json::json!({ "bos_token_id": 5 });
-    let model = case(serde_json::json!({ "added": s, "rows": 388, "config": config, "drop": [] }));
+    let model = case(serde_json::json!({ "tokenizer": s, "config": config, "drop": [] }));
     assert_eq!(model.tokenizer().bos(), Some(5));
+    // As in TransformerLens, `<|endoftext|>` stands in for what nobody names.
+    let model = case(serde_json::json!({ "tokenizer": {} }));
+    assert_eq!(model.tokenizer().bos(), Some(386));
+    assert_eq!(model.tokenizer().ends(), [386]);
 }
 
 #[test]

@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 use tokenizers::Tokenizer as HuggingFaceTokenizer;
 
 use self::spec::Spec;
-use self::special::{Companions, Fault, File, Named, Special};
+use self::special::{Companions, END_OF_TEXT, Fault, File, Named, Special};
 use self::vocab::{Bpe, Vocab};
 use super::config_json::ConfigJson;
 use super::files::{ModelFiles, TokenizerFiles};
@@ -109,7 +109,13 @@ impl Tokenizer {
             let ids = config.token_ids(name).map_err(Failed::Ids)?;
             Ok(ids.into_iter().filter(has).collect())
         };
-        let eos = id_of(&special.eos).filter(in_embedding);
+        // TransformerLens' choice for tokenizers that name none.
+        let end_of_text = || inner.token_to_id(END_OF_TEXT);
+        let eos = match &special.eos {
+            Some(_) => id_of(&special.eos),
+            None => end_of_text(),
+        }
+        .filter(in_embedding);
         let mut ends: Vec<u32> = eos.into_iter().collect();
         for config in [Some(ids.config), ids.generation].into_iter().flatten() {
             for id in configured(config, "eos_token_id")? {

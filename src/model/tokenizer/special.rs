@@ -63,7 +63,7 @@ const ROLES: [&str; 7] = [
 const ADDITIONAL: &str = "additional_special_tokens";
 
 /// What begins and ends texts, and stands for unknown ones, in GPT-2's classes of tokenizers.
-const END_OF_TEXT: &str = "<|endoftext|>";
+pub(super) const END_OF_TEXT: &str = "<|endoftext|>";
 
 /// Whether a class of tokenizers begins and ends texts with `<|endoftext|>` unless told otherwise.
 fn has_end_of_text(class: Option<&str>) -> bool {
@@ -267,7 +267,7 @@ fn named(file: File, field: &str, value: &Value) -> Result<Option<Token>, Fault>
         Value::Null => return Ok(None),
         Value::String(text) => Some(Token::Text(text.clone())),
         Value::Object(_) => Added::parse(value).map(|mut added| {
-            added.special = true;
+            added.special |= file == File::SpecialTokensMap;
             Token::Added(added)
         }),
         _ => None,
@@ -278,30 +278,41 @@ fn named(file: File, field: &str, value: &Value) -> Result<Option<Token>, Fault>
     })
 }
 
-/// Those listed with an id in the order of the ids, then those that are only named.
+/// Those listed with an id in the order of the ids, then those that are only named. A special token
+/// with settings of its own has these, whatever was listed before.
 fn to_add(listed: &[(i64, Added)], special: &[Token], own: &[(u32, Added)]) -> Vec<Added> {
     let special_texts: HashSet<&str> = special.iter().map(Token::content).collect();
-    let own: HashSet<&str> = own.iter().map(|(_, t)| t.content.as_str()).collect();
-    let mut seen: HashSet<&str> = HashSet::new();
-    let mut result = Vec::new();
-    for (_, added) in listed {
-        seen.insert(&added.content);
-        let mut added = added.clone();
+    let mut result: Vec<Added> = listed.iter().map(|(_, added)| added.clone()).collect();
+    for added in &mut result {
         added.special |= special_texts.contains(added.content.as_str());
-        result.push(added);
     }
+    let own = own.iter().map(|(_, added)| added);
+    let known = listed.iter().map(|(_, added)| added);
+    let texts: HashSet<&str> = own
+        .chain(known)
+        .map(|added| added.content.as_str())
+        .collect();
+    let mut seen: HashSet<&str> = HashSet::new();
     for token in special {
         let content = token.content();
         if content.is_empty() || !seen.insert(content) {
             continue;
         }
         match token {
-            Token::Text(_) if own.contains(content) => {}
+            Token::Text(_) if texts.contains(content) => {}
             Token::Text(_) => result.push(Added::special(content)),
-            Token::Added(added) => result.push(Added {
-                special: true,
-                ..added.clone()
-            }),
+            Token::Added(added) => {
+                let is_listed = texts.contains(content)
+                    && listed
+                        .iter()
+                        .any(|(_, listed)| listed.build() == added.build());
+                if !is_listed {
+                    result.push(Added {
+                        special: true,
+                        ..added.clone()
+                    });
+                }
+            }
         }
     }
     result
