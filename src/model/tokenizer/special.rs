@@ -106,10 +106,11 @@ impl Special {
             .and_then(Value::as_str)
             .or(class);
         let (names, listed) = names(companions, own)?;
-        let known: HashMap<&str, &Added> = listed
-            .iter()
-            .map(|(_, added)| (added.content.as_str(), added))
-            .collect();
+        // Roles get their settings from the list that has them; `added_tokens.json` has none.
+        let known: HashMap<&str, &Added> = match speaks_for_all(config) {
+            true => listed.iter().map(by_content).collect(),
+            false => own.iter().map(by_content).collect(),
+        };
         let mut found: Vec<(&str, Token, bool)> = Vec::new();
         for role in ROLES {
             let (token, by_default) = match names.get(role) {
@@ -129,8 +130,8 @@ impl Special {
                 }
             };
             let token = match known.get(token.content()) {
-                Some(added) if matches!(token, Token::Text(_)) => Token::Added((*added).clone()),
-                _ => token,
+                Some(added) => Token::Added((*added).clone()),
+                None => token,
             };
             if !token.content().is_empty() {
                 found.push((role, token, by_default));
@@ -162,6 +163,17 @@ impl Special {
             split_special_tokens: config.get("split_special_tokens") == Some(&Value::Bool(true)),
         })
     }
+}
+
+fn by_content<T>((_, added): &(T, Added)) -> (&str, &Added) {
+    (&added.content, added)
+}
+
+/// Whether a `tokenizer_config.json` lists all tokens, so that the older files say nothing.
+fn speaks_for_all(config: &Map<String, Value>) -> bool {
+    config
+        .get("added_tokens_decoder")
+        .is_some_and(|tokens| !tokens.is_null())
 }
 
 /// Named tokens by role, `None` where a file says that there is none.
@@ -250,10 +262,7 @@ fn others(companions: &Companions) -> Result<Vec<Token>, Fault> {
     };
     let config = &companions.tokenizer_config;
     add(File::TokenizerConfig, config, ADDITIONAL)?;
-    if config
-        .get("added_tokens_decoder")
-        .is_none_or(Value::is_null)
-    {
+    if !speaks_for_all(config) {
         let map = &companions.special_tokens_map;
         add(File::SpecialTokensMap, map, ADDITIONAL)?;
     }
