@@ -65,6 +65,14 @@ def cases(base, size, rows):
         "additional": {"rows": size + 3, "files": {
             "tokenizer_config.json": config(additional_special_tokens=[IM, START]),
             "special_tokens_map.json": {"additional_special_tokens": [START, token(PAD, rstrip=True)]}}},
+        "additional_wins_over_listed": {"add": [token(IM, rstrip=True)], "rows": size + 1, "files": {
+            "special_tokens_map.json": {"additional_special_tokens": [token(IM, lstrip=True)]}}},
+        "listed_wins_over_role": {"add": [token(IM, rstrip=True)], "rows": size + 1, "files": {
+            "special_tokens_map.json": {"sep_token": token(IM, lstrip=True)}}},
+        "decoder_wins_over_role": {"rows": size + 1, "files": {"tokenizer_config.json": config(
+            sep_token={"__type": "AddedToken", **token(IM, lstrip=True)},
+            added_tokens_decoder=decoder(token(IM, rstrip=True)))}},
+        "eos_null": {"drop": ["bos_token_id"], "files": {"tokenizer_config.json": config(unk_token=None)}},
         "extra": {"rows": size + 1, "files": {
             "tokenizer_config.json": config(extra_special_tokens={"image_token": IM})}},
         "named_not_added": {"files": {"tokenizer_config.json": config(bos_token=START, eos_token=IM, pad_token=PAD)},
