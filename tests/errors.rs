@@ -546,7 +546,7 @@ error: 3 tokens of prompt and 500 new ones do not fit into the model's context o
   |
 2 | model.generate("I think", #{ max_new_tokens: 500 });
   |                                              ^^^
-  = help: at most 125 new tokens fit
+  = help: at most 126 new tokens fit
 "#,
     );
 }

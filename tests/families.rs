@@ -157,7 +157,7 @@ fn neox_texts() {
                 .unwrap();
             for (row, theirs) in ours[0].iter().zip(theirs(case)) {
                 let mut filled = [tokens.as_slice(), &row.tokens].concat();
-                filled.resize(theirs.len(), model.tokenizer().eos());
+                filled.resize(theirs.len(), model.tokenizer().ends()[0]);
                 assert_eq!(filled, theirs, "{} row {}", case["name"], row.key.index);
             }
         }

@@ -132,7 +132,7 @@ fn a_padded_x_vector_is_exactly_zero_at_bos() {
             .collect();
         assert_eq!(tokens[0].len(), tokens[1].len());
         // An id of 0 is valid and goes where the method says.
-        let bos = model.tokenizer().bos();
+        let bos = model.tokenizer().bos().unwrap();
         match method {
             PadMethod::TokensRight => assert_eq!(tokens[1].last(), Some(&0)),
             PadMethod::TokensLeft => assert_eq!(tokens[1][..2], [bos, 0]),

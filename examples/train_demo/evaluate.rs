@@ -4,7 +4,9 @@ use std::path::Path;
 
 use anyhow::Result;
 use avec::analysis::{Comparison, CompletionOptions, n_comparisons};
-use avec::model::{HookName, HookedTransformer, LoadOptions, ModelFiles, TokenizerFiles};
+use avec::model::{
+    HookName, HookedTransformer, LoadOptions, ModelFiles, SideFiles, TokenizerFiles,
+};
 use avec::sampling::{GenerateOptions, Sampling};
 use avec::steering::{ActivationAddition, PadMethod, XVector, x_vector};
 use avec::{RunContext, Source};
@@ -87,6 +89,7 @@ pub(crate) fn evaluate(folder: &Path, grammar: &Grammar) -> Result<()> {
         config: file("config.json"),
         tokenizer: TokenizerFiles::Json(file("tokenizer.json")),
         weights: vec![file("model.safetensors")],
+        side: SideFiles::default(),
     };
     let model = HookedTransformer::load(&RunContext::default(), &files, &LoadOptions::default())?;
     for text in ["Love", "Hate", "Anger", "Calm", "Intent", " wedding", " "] {

@@ -3,7 +3,7 @@
 use std::sync::{Arc, OnceLock};
 
 use crate::error::{Error, ErrorKind, Result, Subject};
-use crate::model::{HookedTransformer, Hooks, mean};
+use crate::model::{HookedTransformer, Hooks, mean, next_token_losses};
 use crate::rule::Rule;
 use crate::run::RunContext;
 use crate::sampling::{Arm, GenerateOptions, GeneratedRow, OnToken, Rng, RowKey};
@@ -69,7 +69,7 @@ impl Completions {
             .iter()
             .map(|row| {
                 if row.is_modified {
-                    self.model.loss(run, &row.tokens, Hooks::none())
+                    loss(run, &self.model, &row.tokens, |_| Ok(Hooks::none()))
                 } else {
                     Ok(row.loss)
                 }
@@ -299,6 +299,24 @@ fn generate(
     })
 }
 
+/// The loss of a whole text, which may be one token longer than the model's context: nothing is
+/// predicted from the last one. `hooks` are those for the tokens that are read.
+fn loss<'h>(
+    run: &RunContext,
+    model: &HookedTransformer,
+    tokens: &[u32],
+    hooks: impl FnOnce(&[u32]) -> Result<Hooks<'h>>,
+) -> Result<f32> {
+    let n_ctx = model.arch().n_ctx;
+    if tokens.len() != n_ctx + 1 {
+        return model.loss(run, tokens, hooks(tokens)?);
+    }
+    let read = &tokens[..n_ctx];
+    let logits = model.logits(run, read, hooks(read)?)?;
+    let losses = next_token_losses(&logits, tokens)?;
+    Ok(mean(&losses).unwrap_or(f32::NAN))
+}
+
 /// The row of a generated text; `steering` is there if losses are wanted.
 fn completion_row(
     run: &RunContext,
@@ -308,10 +326,10 @@ fn completion_row(
     arm: &Arm,
     row: GeneratedRow,
 ) -> Result<CompletionRow> {
-    let eos = model.tokenizer().eos();
+    let tokenizer = model.tokenizer();
     let mut new = row.tokens;
     while let [.., before, last] = new.as_slice() {
-        if *before != eos || *last != eos {
+        if !tokenizer.is_end(*before) || !tokenizer.is_end(*last) {
             break;
         }
         new.pop();
@@ -324,7 +342,7 @@ fn completion_row(
     // additions moves as the text grows, so the loss takes another pass.
     let loss = match steering {
         Some(steering) if is_modified && !steering.stays_in_place() => {
-            model.loss(run, &tokens, steering.hooks(&tokens)?)?
+            loss(run, model, &tokens, |read| steering.hooks(read))?
         }
         _ => mean(losses).unwrap_or(f32::NAN),
     };

@@ -65,6 +65,8 @@ pub enum ErrorKind {
         /// The family's name: "GPT-NeoX".
         family: &'static str,
     },
+    /// A model whose files name no token to pad with.
+    NoPadToken,
     /// A hook point whose activation is not `[batch, pos, d_model]`.
     NotResidualWidth {
         /// The hook point's full name.
@@ -296,6 +298,7 @@ impl fmt::Display for ErrorKind {
                 "there is no layer {layer}: the model has {n_layers} layers, 0 to {}",
                 n_layers.saturating_sub(1)
             ),
+            Self::NoPadToken => f.write_str("this model's files name no token to pad with"),
             Self::NotResidualWidth { name, purpose } => {
                 let (refusal, need) = match purpose {
                     ResidualUse::Steering => ("an addition can't be made", "steering needs"),
@@ -476,8 +479,9 @@ impl ErrorKind {
             }
             Self::PromptTooLong { .. } => vec!["shorten the prompt".into()],
             Self::ContextExceeded { prompt, n_ctx, .. } => vec![match n_ctx.checked_sub(*prompt) {
-                Some(room) if room > 0 => format!("at most {room} new tokens fit"),
-                _ => "shorten the prompt".into(),
+                Some(0) => "at most 1 new token fits".into(),
+                Some(room) => format!("at most {} new tokens fit", room + 1),
+                None => "shorten the prompt".into(),
             }],
             Self::NotFinite => vec![
                 "a coefficient is too large for f32, or the weights themselves are not finite"

@@ -45,7 +45,7 @@ impl<'a> WeightMatrix<'a> {
     /// A whole stored tensor.
     pub(crate) fn new(tensor: TensorView<'a>, order: Order) -> Self {
         let outputs = stored_outputs(&tensor, order);
-        Self::of_parts([(tensor, order, vec![0..outputs])])
+        Self::of_parts([(tensor, order, std::iter::once(0..outputs).collect())])
     }
 
     /// The given outputs of each tensor, concatenated. All tensors have the same inputs.
@@ -237,7 +237,7 @@ mod tests {
         for (view, order) in views {
             let mut matrix = WeightMatrix::of_parts([
                 (view, order, vec![2..3, 3..4, 0..1]),
-                (view, order, vec![1..2]),
+                (view, order, std::iter::once(1..2).collect()),
             ]);
             assert_eq!(matrix.sizes(), (2, 4));
             let mut row = [0.0; 3];

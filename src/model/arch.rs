@@ -38,10 +38,8 @@ pub struct Arch {
     /// Whether the attention scores of layer l are also divided by l + 1
     /// (`scale_attn_by_inverse_layer_idx`).
     pub scores_by_inverse_layer: bool,
-    /// The token id at the start of every text.
-    pub bos_token: u32,
-    /// The token id that ends a generation.
-    pub eos_token: u32,
+    /// Whether the token embedding also unembeds if a checkpoint has no tensor for that.
+    pub tied: bool,
 }
 
 /// How a model encodes positions.
@@ -68,29 +66,41 @@ pub enum MlpKind {
 }
 
 impl Arch {
-    /// The number of weights, counting an unembedding tied to the embedding once.
+    /// The number of weights, counting an unembedding tied to the embedding once; saturates.
     pub fn parameters(&self) -> u64 {
-        let size = |n: usize| n as u64;
+        let size = |n: usize| n as u128;
+        let times = |a: u128, b: u128| a.saturating_mul(b);
+        let map = |inputs: u128, outputs: u128| times(inputs.saturating_add(1), outputs);
         let (d, m) = (size(self.d_model), size(self.d_mlp));
         let (queries, keys) = (
-            size(self.n_heads * self.d_head),
-            size(self.n_key_value_heads * self.d_head),
+            times(size(self.n_heads), size(self.d_head)),
+            times(size(self.n_key_value_heads), size(self.d_head)),
         );
-        let norm = 2 * d;
-        let attention = (d + 1) * (queries + 2 * keys) + (queries + 1) * d;
+        let norm = times(2, d);
         let inputs = match self.mlp {
             MlpKind::Plain => 1,
             MlpKind::Gated => 2,
         };
-        let mlp = inputs * (d + 1) * m + (m + 1) * d;
         let positions = match self.positions {
-            Positions::Learned => size(self.n_ctx) * d,
+            Positions::Learned => times(size(self.n_ctx), d),
             Positions::Rotary { .. } => 0,
         };
-        size(self.d_vocab) * d
-            + positions
-            + size(self.n_layers) * (2 * norm + attention + mlp)
-            + norm
+        let block = [
+            times(2, norm),
+            map(d, queries.saturating_add(times(2, keys))),
+            map(queries, d),
+            times(inputs, map(d, m)),
+            map(m, d),
+        ];
+        let block = block.into_iter().fold(0, u128::saturating_add);
+        let all = [
+            times(size(self.d_vocab), d),
+            positions,
+            times(size(self.n_layers), block),
+            norm,
+        ];
+        let all = all.into_iter().fold(0, u128::saturating_add);
+        u64::try_from(all).unwrap_or(u64::MAX)
     }
 
     /// The factor for a layer's products of queries and keys.

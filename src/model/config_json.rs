@@ -2,7 +2,8 @@
 
 use serde_json::{Map, Value};
 
-use crate::error::{Error, ErrorKind, Result, json_kind, not_json};
+use super::json;
+use crate::error::{Error, ErrorKind, Result};
 
 /// A checkpoint's configuration in Hugging Face's format.
 pub(crate) struct ConfigJson {
@@ -21,14 +22,9 @@ impl ConfigJson {
             fields: Map::new(),
             path: path.to_owned(),
         };
-        match serde_json::from_slice(text) {
-            Ok(Value::Object(fields)) => config.fields = fields,
-            Ok(other) => {
-                return Err(
-                    config.bad(format!("it holds {}, not a JSON object", json_kind(&other)))
-                );
-            }
-            Err(error) => return Err(config.bad(not_json(&error))),
+        match json::object(text) {
+            Ok(fields) => config.fields = fields,
+            Err(reason) => return Err(config.bad(reason)),
         }
         Ok(config)
     }
@@ -82,11 +78,24 @@ impl ConfigJson {
         self.field(name, self.get(name), "a whole number", whole)
     }
 
-    /// A required size above 0, under the first of several names.
+    /// A required size above 0, under the first of several names. The tensors' own
+    /// shapes decide later whether it is right; here it is kept from overflowing on the way there.
     pub(crate) fn required_size(&self, names: &[&str]) -> Result<usize> {
+        self.size_up_to(u32::MAX as usize, names)
+    }
+
+    /// The same for a number of parts, of which lists are made before any tensor is seen.
+    pub(crate) fn required_count(&self, name: &str) -> Result<usize> {
+        self.size_up_to(1 << 16, &[name])
+    }
+
+    fn size_up_to(&self, most: usize, names: &[&str]) -> Result<usize> {
         for name in names {
             match self.size(name)? {
                 Some(0) => return Err(self.bad(format!("{name} is 0"))),
+                Some(size) if size > most => {
+                    return Err(self.bad(format!("{name} is {size}, and at most {most} can be")));
+                }
                 Some(size) => return Ok(size),
                 None => {}
             }
@@ -116,24 +125,21 @@ impl ConfigJson {
         Err(self.bad(format!("{name} is {number}")))
     }
 
-    /// A token id, or `default` if it is absent. Newer files may hold a list, whose first id
-    /// counts.
-    pub(crate) fn token(&self, name: &str, d_vocab: usize, default: u32) -> Result<u32> {
-        let first = self.get(name).and_then(|value| match value {
-            Value::Array(ids) => ids.first(),
-            one => Some(one),
-        });
-        let id = |value: &Value| u32::try_from(value.as_u64()?).ok();
-        match self
-            .field(name, first, "a token id", id)?
-            .unwrap_or(default)
-        {
-            id if (id as usize) < d_vocab => Ok(id),
-            id => Err(self.bad(format!(
-                "{name} is {id}, and the vocabulary ends at {}",
-                d_vocab - 1
-            ))),
+    /// Token ids: one, or several in a list. Numbers that can be no token's id are left out: libraries
+    /// write -1 and the like for "none".
+    pub(crate) fn token_ids(&self, name: &str) -> Result<Vec<u32>> {
+        let ids = match self.get(name) {
+            None => &[],
+            Some(Value::Array(ids)) => ids.as_slice(),
+            Some(one) => std::slice::from_ref(one),
+        };
+        let whole = |value: &Value| value.as_i64().or(value.as_u64().map(|_| -1));
+        let mut found = Vec::new();
+        for id in ids.iter().filter(|id| !id.is_null()) {
+            let id = self.field(name, Some(id), "a token id", whole)?;
+            found.extend(id.and_then(|id| u32::try_from(id).ok()));
         }
+        Ok(found)
     }
 
     /// A setting of rotary positions. transformers 5 writes it to `rope_parameters` under its new

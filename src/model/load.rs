@@ -14,7 +14,7 @@ use super::hooked::{HookedTransformer, Parts};
 use super::layers::{Attention, Block, Embedding, Mlp, NormLayer, Rotary, Unembedding};
 use super::processing::{Affine, Map, Processing, center_rows};
 use super::tokenizer::Tokenizer;
-use crate::error::{ErrorKind, Result, Subject};
+use crate::error::{Error, ErrorKind, Result, Subject};
 use crate::kernels::{
     self, Backend, DeviceChoice, KernelChoice, Linear, NormKind, Order, WeightMatrix,
 };
@@ -89,7 +89,7 @@ fn load(run: &RunContext, files: &ModelFiles, options: &LoadOptions) -> Result<H
     )?;
     check_memory(
         &format!("the weights of {}", files.name),
-        checkpoint.size_in_f32() / 4 * options.dtype.size_in_bytes() as u64,
+        (checkpoint.size_in_f32() / 4).saturating_mul(options.dtype.size_in_bytes() as u64),
         backend.device(),
     )
     .map_err(|error| {
@@ -97,7 +97,7 @@ fn load(run: &RunContext, files: &ModelFiles, options: &LoadOptions) -> Result<H
             can_halve: options.dtype == DType::F32,
         })
     })?;
-    let tokenizer = Tokenizer::load(&files.tokenizer, &arch)?;
+    let tokenizer = Tokenizer::load(files, &config, arch.d_vocab)?;
     let loader = Loader {
         family,
         arch: &arch,
@@ -105,6 +105,7 @@ fn load(run: &RunContext, files: &ModelFiles, options: &LoadOptions) -> Result<H
         processing: options.processing,
         backend: &*backend,
     };
+    loader.check_tensors()?;
     let (embedding, blocks, unembedding) = kernels::run_pass(|| loader.layers(run, &files.name))?;
     Ok(HookedTransformer::from_parts(Parts {
         name: files.name.clone(),
@@ -145,6 +146,68 @@ struct Loader<'a> {
 }
 
 impl Loader<'_> {
+    /// Fails at the first tensor that is missing or of another shape, before anything is allocated
+    /// by the sizes that the configuration claims.
+    fn check_tensors(&self) -> Result<()> {
+        let arch = self.arch;
+        let (v, d) = (arch.d_vocab, arch.d_model);
+        let norm = |part| -> Result<()> {
+            let name = self.family.norm(part);
+            self.checkpoint.view(&format!("{name}.weight"), &[d])?;
+            if arch.norm.kind == NormKind::LayerNorm {
+                self.checkpoint.view(&format!("{name}.bias"), &[d])?;
+            }
+            Ok(())
+        };
+        norm(NormPart::Final)?;
+        self.checkpoint.view(self.unembedding_name()?, &[v, d])?;
+        let mut maps = vec![
+            MapPart::Query,
+            MapPart::Key,
+            MapPart::Value,
+            MapPart::AttnOut,
+        ];
+        maps.extend((arch.mlp == MlpKind::Gated).then_some(MapPart::MlpGate));
+        maps.extend([MapPart::MlpIn, MapPart::MlpOut]);
+        for layer in 0..arch.n_layers {
+            norm(NormPart::Ln1(layer))?;
+            norm(NormPart::Ln2(layer))?;
+            for part in &maps {
+                let stored = self.family.map(arch, *part, layer);
+                let shape = stored.shape(part.sizes(arch).0);
+                self.checkpoint
+                    .view(&format!("{}.weight", stored.name), &shape)?;
+                if stored.bias {
+                    self.checkpoint
+                        .view(&format!("{}.bias", stored.name), &[stored.stored])?;
+                }
+            }
+        }
+        self.checkpoint
+            .view(self.family.token_embedding(), &[v, d])?;
+        if let (Positions::Learned, Some(name)) = (arch.positions, self.family.position_embedding())
+        {
+            self.checkpoint.view(name, &[arch.n_ctx, d])?;
+        }
+        Ok(())
+    }
+
+    /// The tensor that unembeds: a checkpoint's own counts even if it says that it is tied.
+    fn unembedding_name(&self) -> Result<&'static str> {
+        let own = self.family.unembedding();
+        if self.checkpoint.has(own) {
+            return Ok(own);
+        }
+        if self.arch.tied {
+            return Ok(self.family.token_embedding());
+        }
+        Err(Error::new(ErrorKind::MissingTensor {
+            name: own.to_owned(),
+            path: self.checkpoint.path(),
+        })
+        .hint("by config.json (tie_word_embeddings) the token embedding doesn't stand in for it"))
+    }
+
     fn layers(&self, run: &RunContext, name: &str) -> Result<(Embedding, Vec<Block>, Unembedding)> {
         let n_layers = self.arch.n_layers;
         let task = run.progress.start(
@@ -265,12 +328,7 @@ impl Loader<'_> {
     /// checkpoint has its own.
     fn unembedding(&self) -> Result<Unembedding> {
         let (v, d) = (self.arch.d_vocab, self.arch.d_model);
-        let own = self.family.unembedding();
-        let name = if self.checkpoint.has(own) {
-            own
-        } else {
-            self.family.token_embedding()
-        };
+        let name = self.unembedding_name()?;
         let norm = self.affine(NormPart::Final)?;
         let mut map = Map {
             matrix: WeightMatrix::new(self.checkpoint.view(name, &[v, d])?, Order::OutIn),
@@ -302,11 +360,7 @@ impl Loader<'_> {
             let (inputs, _) = part.sizes(self.arch);
             let stored = self.family.map(self.arch, *part, layer);
             let name = format!("{}.weight", stored.name);
-            let shape = match stored.order {
-                Order::InOut => [inputs, stored.stored],
-                Order::OutIn => [stored.stored, inputs],
-            };
-            let view = self.checkpoint.view(&name, &shape)?;
+            let view = self.checkpoint.view(&name, &stored.shape(inputs))?;
             if stored.bias {
                 let bias = format!("{}.bias", stored.name);
                 let bias = self.checkpoint.read(&bias, &[stored.stored])?;

@@ -10,9 +10,12 @@ mod config_json;
 mod family;
 mod files;
 mod forward;
+#[doc(hidden)]
+pub mod fuzz;
 mod hook_name;
 mod hooked;
 mod hooks;
+mod json;
 mod kv_cache;
 mod layers;
 mod load;
@@ -23,7 +26,7 @@ mod tokenizer;
 
 pub use activation_cache::ActivationCache;
 pub use arch::{Arch, MlpKind, Positions};
-pub use files::{ModelFiles, TokenizerFiles};
+pub use files::{ModelFiles, SideFiles, TokenizerFiles};
 pub use hook_name::HookName;
 pub use hooked::HookedTransformer;
 pub(crate) use hooked::{mean, next_token_losses};

@@ -26,7 +26,7 @@ pub(super) fn pack(
 ) -> Result<Vec<Vec<Place>>> {
     let longest = arms.iter().map(|arm| arm.prompt.len()).max().unwrap_or(0);
     let arch = model.arch();
-    let columns = longest + options.max_new_tokens;
+    let columns = longest + options.max_new_tokens.saturating_sub(1);
     let row_size = KvCache::size(arch, 1, columns, model.activation_dtype())
         + 3 * 4 * (arch.d_vocab + arch.d_mlp) as u64;
     let shares_memory = model.device().is_cpu();

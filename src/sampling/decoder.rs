@@ -83,7 +83,8 @@ impl<'m> Decoder<'m> {
         let cache = KvCache::new(
             model.arch(),
             &lengths,
-            options.max_new_tokens,
+            // The last token is never read.
+            options.max_new_tokens.saturating_sub(1),
             model.device(),
             model.activation_dtype(),
         )?;
@@ -287,7 +288,7 @@ impl<'m> Decoder<'m> {
             profile.part(Stage::Decode, Part::Sampling),
         );
         let d_vocab = self.model.arch().d_vocab;
-        let eos = self.model.tokenizer().eos();
+        let tokenizer = self.model.tokenizer();
         let raw = self.torch_raw(d_vocab);
         let options = self.options;
         with_values(&logits.values, |values| {
@@ -300,7 +301,7 @@ impl<'m> Decoder<'m> {
                     own.clear();
                     own.extend_from_slice(&values[source * d_vocab..][..d_vocab]);
                     let token = row.draw(own, raw.as_deref(), options)?;
-                    row.finished = options.stop_at_eos && token == eos;
+                    row.finished = options.stop_at_eos && tokenizer.is_end(token);
                     Ok(())
                 })
         })?

@@ -31,7 +31,9 @@ impl HookedTransformer {
         for (i, arm) in arms.iter().enumerate() {
             let checked = self.check_tokens(&arm.prompt);
             checked.map_err(|error| error.about_one(Subject::Prompt, i))?;
-            if arm.prompt.len() + options.max_new_tokens > n_ctx {
+            // The last token is never read, so it needs no position.
+            let read = options.max_new_tokens.saturating_sub(1);
+            if arm.prompt.len().saturating_add(read) > n_ctx {
                 return Err(Error::new(ErrorKind::ContextExceeded {
                     prompt: arm.prompt.len(),
                     new: options.max_new_tokens,

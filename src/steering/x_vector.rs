@@ -1,7 +1,7 @@
 //! The x-vector: the difference of two prompts' activations, as two additions.
 
 use super::addition::ActivationAddition;
-use crate::error::{ErrorKind, Result, Subject};
+use crate::error::{Error, ErrorKind, Result, Subject};
 use crate::model::{HookName, HookedTransformer};
 use crate::words::words;
 
@@ -76,7 +76,8 @@ pub fn x_vector(
         ]);
     };
     let model = model.ok_or(ErrorKind::PaddingNeedsModel)?;
-    let pad = custom_pad_id.unwrap_or_else(|| model.tokenizer().pad());
+    let pad = custom_pad_id.or(model.tokenizer().pad());
+    let pad = pad.ok_or_else(|| Error::new(ErrorKind::NoPadToken).about(Subject::PadToken))?;
     let checked = model.tokenizer().check(&[pad]);
     checked.map_err(|error| error.about(Subject::PadToken))?;
     let mut tokens = [model.to_tokens(prompt1)?, model.to_tokens(prompt2)?];

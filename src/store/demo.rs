@@ -1,7 +1,7 @@
 //! The demo model, embedded in the program.
 
 use super::names::DEMO;
-use crate::model::{ModelFiles, TokenizerFiles};
+use crate::model::{ModelFiles, SideFiles, TokenizerFiles};
 use crate::weights::Source;
 
 pub(super) fn files() -> ModelFiles {
@@ -19,5 +19,6 @@ pub(super) fn files() -> ModelFiles {
             name: "model.safetensors",
             bytes: include_bytes!("../../assets/demo/model.safetensors"),
         }],
+        side: SideFiles::default(),
     }
 }

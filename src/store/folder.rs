@@ -7,7 +7,7 @@ use serde::Deserialize;
 use super::environment::expand_home;
 use super::rule::FileName;
 use crate::error::{Error, ErrorKind, Result, not_json};
-use crate::model::{ModelFiles, TokenizerFiles};
+use crate::model::{ModelFiles, SideFiles, TokenizerFiles};
 use crate::permissions::Permissions;
 use crate::weights::Source;
 
@@ -17,14 +17,6 @@ pub(super) const VOCAB: &str = "vocab.json";
 pub(super) const MERGES: &str = "merges.txt";
 pub(super) const WEIGHTS: &str = "model.safetensors";
 pub(super) const INDEX: &str = "model.safetensors.index.json";
-
-/// Optional files of a model that change its tokens.
-pub(super) const SIDE_FILES: &[&str] = &[
-    "tokenizer_config.json",
-    "special_tokens_map.json",
-    "added_tokens.json",
-    "generation_config.json",
-];
 
 /// The model in the folder that `id` names. `store` is the folder of the hub's models.
 pub(super) fn files(id: &str, permissions: &Permissions, store: &Path) -> Result<ModelFiles> {
@@ -202,6 +194,7 @@ pub(super) fn from_files(
         config: Source::Path(config),
         tokenizer,
         weights: weights.into_iter().map(Source::Path).collect(),
+        side: SideFiles::find(|name| Ok::<_, Error>(find(name)?.map(Source::Path)))?,
     })
 }
 

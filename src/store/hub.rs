@@ -11,15 +11,13 @@ use super::answer::{Listing, Metadata};
 use super::cache::CachedRepository;
 use super::download::{Download, Failed, is_intact};
 use super::environment::Environment;
-use super::folder::{
-    CONFIG, INDEX, MERGES, SIDE_FILES, TOKENIZER, VOCAB, WEIGHTS, from_files, shards,
-};
+use super::folder::{CONFIG, INDEX, MERGES, TOKENIZER, VOCAB, WEIGHTS, from_files, shards};
 use super::names::aliases;
 use super::rule::{Commit, Digest, FileName, Repository, Revision};
 use super::transport::{Client, Trouble};
 use crate::cancel::Cancel;
 use crate::error::{Error, ErrorKind, Result, bytes};
-use crate::model::{ModelFiles, TokenizerFiles};
+use crate::model::{ModelFiles, SideFiles, TokenizerFiles};
 use crate::progress::Unit;
 use crate::weights::Source;
 
@@ -77,7 +75,8 @@ pub fn remove_broken(files: &ModelFiles, cancel: &Cancel) -> Result<Vec<String>>
     };
     let sources = std::iter::once(&files.config)
         .chain(tokenizer)
-        .chain(&files.weights);
+        .chain(&files.weights)
+        .chain(files.side.iter());
     let mut removed = Vec::new();
     for source in sources {
         let Source::Path(path) = source else {
@@ -161,7 +160,8 @@ impl Hub<'_> {
         } else {
             wanted.extend([VOCAB, MERGES]);
         }
-        wanted.extend(SIDE_FILES.iter().filter(|name| has(name)));
+        // What changes tokens, if it is there.
+        wanted.extend(SideFiles::NAMES.into_iter().filter(|name| has(name)));
         if has(WEIGHTS) || !has(INDEX) {
             wanted.push(WEIGHTS);
         } else {

@@ -11,3 +11,8 @@ mod tensor;
 pub(crate) use checkpoint::{Checkpoint, TensorHandle};
 pub use source::Source;
 pub(crate) use tensor::TensorView;
+
+/// A plain function of bytes for fuzzers: they are a file of weights.
+pub(crate) fn fuzz(bytes: &[u8]) {
+    safetensors::fuzz(bytes);
+}

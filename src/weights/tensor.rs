@@ -34,7 +34,7 @@ impl<'a> TensorView<'a> {
     /// A view of f32 values in memory.
     #[cfg(any(test, feature = "internals"))]
     pub(crate) fn of_f32(values: &'a [f32], shape: &'a [usize]) -> Self {
-        debug_assert!(cfg!(target_endian = "little"));
+        const { assert!(cfg!(target_endian = "little")) };
         Self {
             shape,
             dtype: StoredDType::F32,

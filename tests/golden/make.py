@@ -12,9 +12,9 @@ os.environ["HF_HUB_OFFLINE"] = "1"
 
 import torch
 
-from reference import gpt2, inputs, neox
+from reference import gpt2, inputs, neox, side_files
 
-PARTS = {"gpt2": gpt2.make, "inputs": inputs.make, "neox": neox.make}
+PARTS = {"gpt2": gpt2.make, "inputs": inputs.make, "neox": neox.make, "side_files": side_files.make}
 
 
 def main():

@@ -9,7 +9,9 @@ pub mod golden;
 
 use std::path::{Path, PathBuf};
 
-use avec::model::{HookedTransformer, LoadOptions, ModelFiles, Processing, TokenizerFiles};
+use avec::model::{
+    HookedTransformer, LoadOptions, ModelFiles, Processing, SideFiles, TokenizerFiles,
+};
 use avec::{KernelChoice, RunContext, Source};
 
 pub fn repository() -> PathBuf {
@@ -24,6 +26,7 @@ pub fn folder_files(folder: &Path) -> ModelFiles {
         config: file("config.json"),
         tokenizer: TokenizerFiles::Json(file("tokenizer.json")),
         weights: vec![file("model.safetensors")],
+        side: SideFiles::default(),
     }
 }
 

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use avec::model::{HookedTransformer, LoadOptions, ModelFiles, TokenizerFiles};
+use avec::model::{HookedTransformer, LoadOptions, ModelFiles, SideFiles, TokenizerFiles};
 use avec::{RunContext, Source};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -33,6 +33,7 @@ pub fn load(folder: &Path, options: &LoadOptions) -> HookedTransformer {
         config: file("config.json"),
         tokenizer: TokenizerFiles::Json(file("tokenizer.json")),
         weights: vec![file("model.safetensors")],
+        side: SideFiles::default(),
     };
     HookedTransformer::load(&RunContext::default(), &files, options)
         .expect("the random model loads")

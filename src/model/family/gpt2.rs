@@ -21,7 +21,7 @@ impl Family for Gpt2 {
     fn arch(&self, config: &ConfigJson) -> Result<Arch> {
         let n_layers = config.required_size(&["n_layer"])?;
         let d_model = config.required_size(&["n_embd"])?;
-        let n_heads = config.required_size(&["n_head"])?;
+        let n_heads = config.required_count("n_head")?;
         let n_ctx = config.required_size(&["n_positions", "n_ctx"])?;
         let d_vocab = config.required_size(&["vocab_size"])?;
         let d_head = check_heads(config, ("n_embd", d_model), n_heads)?;
@@ -34,12 +34,10 @@ impl Family for Gpt2 {
             }
         };
         if config.flag("scale_attn_weights")? == Some(false)
-            || config.flag("scale_attn_by_inverse_layer_idx")? == Some(true)
             || config.flag("add_cross_attention")? == Some(true)
         {
-            return Err(config.unfit("it asks for an attention that differs from GPT-2's (scale_attn_weights, scale_attn_by_inverse_layer_idx or add_cross_attention)"));
+            return Err(config.unfit("it asks for an attention that differs from GPT-2's (scale_attn_weights or add_cross_attention)"));
         }
-        let last = u32::try_from(d_vocab - 1).map_err(|_| config.bad("vocab_size is too large"))?;
         Ok(Arch {
             family: self.name(),
             n_layers,
@@ -61,10 +59,10 @@ impl Family for Gpt2 {
             mlp: MlpKind::Plain,
             activation,
             parallel: false,
-            scores_by_inverse_layer: false,
-            // `<|endoftext|>`, the last token of GPT-2's vocabulary, both begins and ends texts.
-            bos_token: config.token("bos_token_id", d_vocab, last)?,
-            eos_token: config.token("eos_token_id", d_vocab, last)?,
+            scores_by_inverse_layer: config
+                .flag("scale_attn_by_inverse_layer_idx")?
+                .unwrap_or(false),
+            tied: config.flag("tie_word_embeddings")?.unwrap_or(true),
         })
     }
 
@@ -102,7 +100,7 @@ impl Family for Gpt2 {
             |name: &str| StoredMap::whole(format!("h.{layer}.{name}"), Order::InOut, outputs);
         let third = |i: usize| StoredMap {
             stored: 3 * outputs,
-            outputs: vec![i * outputs..(i + 1) * outputs],
+            outputs: std::iter::once(i * outputs..(i + 1) * outputs).collect(),
             ..whole("attn.c_attn")
         };
         match map {

@@ -2,10 +2,13 @@
 //! parallel, weights stored as `[out, in]`, with queries, keys and values interleaved head by head.
 
 use super::layout::{Family, MapPart, NormPart, StoredMap, check_heads};
-use crate::error::Result;
+use crate::error::{Result, bytes};
 use crate::kernels::{Activation, Norm, NormKind, Order};
 use crate::model::arch::{Arch, MlpKind, Positions};
 use crate::model::config_json::ConfigJson;
+
+/// Cosines and sines of all positions: 1 GiB.
+const MOST_ANGLES: usize = 1 << 28;
 
 pub(super) struct GptNeoX;
 
@@ -21,7 +24,7 @@ impl Family for GptNeoX {
     fn arch(&self, config: &ConfigJson) -> Result<Arch> {
         let n_layers = config.required_size(&["num_hidden_layers"])?;
         let d_model = config.required_size(&["hidden_size"])?;
-        let n_heads = config.required_size(&["num_attention_heads"])?;
+        let n_heads = config.required_count("num_attention_heads")?;
         let d_vocab = config.required_size(&["vocab_size"])?;
         let d_head = check_heads(config, ("hidden_size", d_model), n_heads)?;
         let activation = match config.text("hidden_act")?.as_deref() {
@@ -44,10 +47,25 @@ impl Family for GptNeoX {
             .unwrap_or(0.25);
         // torch's arithmetic: the fraction of a head, rounded down.
         let dims = (fraction * d_head as f64) as usize;
-        if !(fraction > 0.0 && fraction <= 1.0) || dims % 2 != 0 {
+        let in_pairs = dims > 0 && dims.is_multiple_of(2);
+        if !(fraction > 0.0 && fraction <= 1.0 && in_pairs) {
             return Err(config.bad(format!(
                 "rotary_pct is {fraction}: {dims} of the {d_head} dimensions of a head can't be rotated in pairs"
             )));
+        }
+        let n_ctx = config.required_size(&["max_position_embeddings"])?;
+        // No tensor holds that many rows, so this alone bounds the table of rotary positions.
+        if n_ctx.saturating_mul(dims) > MOST_ANGLES {
+            return Err(config.bad(format!(
+                "max_position_embeddings is {n_ctx}, and its rotary positions would need {} of memory",
+                bytes(4 * (n_ctx as u64).saturating_mul(dims as u64))
+            )));
+        }
+        let base = config
+            .rope_number("rotary_emb_base", "rope_theta")?
+            .unwrap_or(10000.0);
+        if !(base.is_finite() && base > 0.0) {
+            return Err(config.bad(format!("rotary_emb_base is {base}")));
         }
         Ok(Arch {
             family: self.name(),
@@ -57,25 +75,18 @@ impl Family for GptNeoX {
             n_key_value_heads: n_heads,
             d_head,
             d_mlp: config.required_size(&["intermediate_size"])?,
-            n_ctx: config.required_size(&["max_position_embeddings"])?,
+            n_ctx,
             d_vocab,
             norm: Norm {
                 kind: NormKind::LayerNorm,
                 eps: config.positive("layer_norm_eps", 1e-5)?,
             },
-            positions: Positions::Rotary {
-                dims,
-                base: config
-                    .rope_number("rotary_emb_base", "rope_theta")?
-                    .unwrap_or(10000.0),
-            },
+            positions: Positions::Rotary { dims, base },
             mlp: MlpKind::Plain,
             activation,
             parallel: config.flag("use_parallel_residual")?.unwrap_or(true),
             scores_by_inverse_layer: false,
-            // Pythia's `<|endoftext|>`, the first token, both begins and ends texts.
-            bos_token: config.token("bos_token_id", d_vocab, 0)?,
-            eos_token: config.token("eos_token_id", d_vocab, 0)?,
+            tied: config.flag("tie_word_embeddings")?.unwrap_or(false),
         })
     }
 

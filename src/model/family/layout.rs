@@ -76,13 +76,21 @@ pub(crate) struct StoredMap {
 }
 
 impl StoredMap {
+    /// The shape of the stored tensor.
+    pub(crate) fn shape(&self, inputs: usize) -> [usize; 2] {
+        match self.order {
+            Order::InOut => [inputs, self.stored],
+            Order::OutIn => [self.stored, inputs],
+        }
+    }
+
     /// A tensor that holds one map.
     pub(super) fn whole(name: String, order: Order, outputs: usize) -> Self {
         Self {
             name,
             order,
             stored: outputs,
-            outputs: vec![0..outputs],
+            outputs: std::iter::once(0..outputs).collect(),
             bias: true,
         }
     }

@@ -21,7 +21,7 @@ fn gpt2_small_has_its_known_sizes() {
 }
 
 #[test]
-fn unknown_families_are_named() {
+fn other_families_are_refused_by_name() {
     let error = read(r#"{"model_type": "llama"}"#, "x/config.json").unwrap_err();
     assert_eq!(
         error.to_string(),
@@ -30,17 +30,63 @@ fn unknown_families_are_named() {
 }
 
 #[test]
-fn the_first_of_several_end_tokens_is_used() {
-    let text = GPT2
-        .replace("\"eos_token_id\": 50256", "\"eos_token_id\": [386, 50256]")
-        .replace("\"bos_token_id\": 50256", "\"bos_token_id\": []");
-    let arch = read(&text, "config.json").unwrap();
-    assert_eq!((arch.eos_token, arch.bos_token), (386, 50256));
+fn token_ids_are_one_or_several() {
+    let ids = |value: &str| {
+        let text = GPT2.replace(
+            "\"eos_token_id\": 50256",
+            &format!("\"eos_token_id\": {value}"),
+        );
+        let config = ConfigJson::parse(text.as_bytes(), "c").unwrap();
+        config.token_ids("eos_token_id").map_err(|e| e.message())
+    };
+    assert_eq!(ids("[386, 50256]"), Ok(vec![386, 50256]));
+    assert_eq!(ids("386"), Ok(vec![386]));
+    for none in ["[]", "null", "-1", "18446744073709551615", "[null]"] {
+        assert_eq!(ids(none), Ok(vec![]), "{none}");
+    }
+    assert_eq!(
+        ids("[1.5]").unwrap_err(),
+        "can't read the configuration in c: eos_token_id must be a token id, but it is 1.5"
+    );
 }
 
 #[test]
-fn errors_of_configurations_are_in_plain_words() {
-    let error = |text: &str| {
+fn scores_of_later_layers_may_be_smaller() {
+    let text = GPT2.replace(
+        "\"n_layer\": 12",
+        "\"n_layer\": 12, \"scale_attn_by_inverse_layer_idx\": true, \"reorder_and_upcast_attn\": true",
+    );
+    let arch = read(&text, "c").unwrap();
+    assert_eq!(arch.score_scale(0), 0.125);
+    assert_eq!(arch.score_scale(3), 0.03125);
+}
+
+#[test]
+fn sizes_can_t_overflow() {
+    for size in [u64::MAX, 1 << 63, 1 << 40] {
+        for name in ["n_layer", "n_embd", "n_head", "n_positions", "vocab_size"] {
+            let at = GPT2.find(&format!("\"{name}\": ")).unwrap() + name.len() + 4;
+            let end = at + GPT2[at..].find([',', '}']).unwrap();
+            let text = format!("{}{size}{}", &GPT2[..at], &GPT2[end..]);
+            let message = read(&text, "c").unwrap_err().message();
+            assert!(
+                message.contains(&format!("{name} is {size}, and at most")),
+                "{message}"
+            );
+        }
+    }
+    let text = GPT2.replace("\"n_layer\": 12", "\"n_layer\": 12, \"n_inner\": 0");
+    let message = read(&text, "c").unwrap_err().message();
+    assert!(message.ends_with("n_inner is 0"), "{message}");
+    let mut arch = read(GPT2, "c").unwrap();
+    arch.n_layers = usize::MAX;
+    arch.d_model = usize::MAX;
+    assert_eq!(arch.parameters(), u64::MAX);
+}
+
+#[test]
+fn errors_of_odd_files_are_plain() {
+    let reason_of = |text: &str| {
         let error = read(text, "c").unwrap_err();
         assert_eq!(
             error.hints(),
@@ -73,21 +119,13 @@ fn errors_of_configurations_are_in_plain_words() {
         ),
         (with("\"n_layer\": 12, ", ""), "it has no n_layer"),
         (with("\"n_head\": 12", "\"n_head\": 0"), "n_head is 0"),
-        (
-            with("\"eos_token_id\": 50256", "\"eos_token_id\": [1.5]"),
-            "eos_token_id must be a token id, but it is 1.5",
-        ),
-        (
-            with("\"eos_token_id\": 50256", "\"eos_token_id\": 99999"),
-            "eos_token_id is 99999, and the vocabulary ends at 50256",
-        ),
     ] {
-        assert_eq!(error(&text), expected);
+        assert_eq!(reason_of(&text), expected);
     }
 }
 
 #[test]
-fn heads_must_divide_the_width() {
+fn heads_must_share_the_model_equally() {
     let text = GPT2.replace("\"n_head\": 12", "\"n_head\": 7");
     assert_eq!(
         read(&text, "config.json").unwrap_err().to_string(),
