@@ -7,11 +7,12 @@ use avec::analysis::{Comparison, CompletionOptions, n_comparisons};
 use avec::model::{HookName, HookedTransformer, LoadOptions};
 use avec::sampling::{GenerateOptions, Sampling};
 use avec::steering::{PadMethod, XVector, x_vector};
-use avec::store::{self, StoreOptions};
+use avec::store;
 
 fn main() -> avec::error::Result<()> {
-    let files = store::find("demo", &StoreOptions::default())?;
-    let model = HookedTransformer::load(&RunContext::default(), &files, &LoadOptions::default())?;
+    let run = RunContext::default();
+    let files = store::find(&run, "demo", None)?;
+    let model = HookedTransformer::load(&run, &files, &LoadOptions::default())?;
 
     let love_minus_hate = x_vector(
         &XVector {
@@ -25,7 +26,7 @@ fn main() -> avec::error::Result<()> {
         Some(&model),
     )?;
     let completions = n_comparisons(
-        &RunContext::default(),
+        &run,
         &model,
         &Comparison {
             prompt: "I hate you because you're",

@@ -11,7 +11,7 @@ use avec::analysis::{
 use avec::model::{HookName, HookedTransformer, Hooks, LoadOptions};
 use avec::sampling::{Arm, GenerateOptions, RowKey, Sampling};
 use avec::steering::{ActivationAddition, PadMethod, Steering, SteeringVector, XVector, x_vector};
-use avec::store::{self, StoreOptions};
+use avec::store;
 use candle_core::{D, Tensor};
 use rand::{Rng, SeedableRng};
 
@@ -24,8 +24,9 @@ const ANGER_CALM: (usize, f64) = (1, 1.5);
 const WEDDING: (usize, f64) = (1, 3.0);
 
 fn demo() -> HookedTransformer {
-    let files = store::find("demo", &StoreOptions::default()).unwrap();
-    HookedTransformer::load(&RunContext::default(), &files, &LoadOptions::default()).unwrap()
+    let run = RunContext::default();
+    let files = store::find(&run, "demo", None).unwrap();
+    HookedTransformer::load(&run, &files, &LoadOptions::default()).unwrap()
 }
 
 fn words(list: &str) -> Vec<String> {

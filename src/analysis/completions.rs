@@ -133,10 +133,10 @@ pub fn gen_using_activation_additions(
 ///
 /// ```
 /// use avec::prelude::*;
-/// use avec::store::{self, StoreOptions};
+/// use avec::store;
 ///
 /// let run = RunContext::default();
-/// let files = store::find("demo", &StoreOptions::default())?;
+/// let files = store::find(&run, "demo", None)?;
 /// let model = HookedTransformer::load(&run, &files, &LoadOptions::default())?;
 /// let love_minus_hate = x_vector(
 ///     &XVector {

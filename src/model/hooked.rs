@@ -27,10 +27,10 @@ use crate::run::RunContext;
 ///
 /// ```
 /// use avec::prelude::*;
-/// use avec::store::{self, StoreOptions};
+/// use avec::store;
 ///
 /// let run = RunContext::default();
-/// let files = store::find("demo", &StoreOptions::default())?;
+/// let files = store::find(&run, "demo", None)?;
 /// let model = HookedTransformer::load(&run, &files, &LoadOptions::default())?;
 ///
 /// let tokens = model.to_tokens("I think that")?;

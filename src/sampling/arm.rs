@@ -28,10 +28,10 @@ pub struct RowKey {
 ///
 /// ```
 /// use avec::prelude::*;
-/// use avec::store::{self, StoreOptions};
+/// use avec::store;
 ///
 /// let run = RunContext::default();
-/// let files = store::find("demo", &StoreOptions::default())?;
+/// let files = store::find(&run, "demo", None)?;
 /// let model = HookedTransformer::load(&run, &files, &LoadOptions::default())?;
 ///
 /// let mut arms = [avec::sampling::Arm {

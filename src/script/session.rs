@@ -15,7 +15,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::model::{HookedTransformer, LoadOptions, ModelFiles};
 use crate::run::RunContext;
 use crate::steering::{ActivationAddition, uncancelled_at_bos};
-use crate::store::{self, StoreOptions};
+use crate::store;
 
 /// One run's shared state.
 pub struct Session {
@@ -125,15 +125,7 @@ impl Session {
         if let Some(model) = self.models.get(&key) {
             return Ok(model);
         }
-        let files = store::find(
-            &key.id,
-            &StoreOptions {
-                revision,
-                permissions: self.run.permissions.clone(),
-                progress: self.run.progress.clone(),
-                cancel: self.run.cancel.clone(),
-            },
-        )?;
+        let files = store::find(&self.run, &key.id, revision.as_deref())?;
         let model = HookedTransformer::load(&self.run, &files, options)
             .map_err(|error| self.with_broken_files(&files, error))?;
         if key.id == store::DEMO {

@@ -5,7 +5,6 @@
 
 use std::path::{Path, PathBuf};
 
-use super::StoreOptions;
 use super::address::Address;
 use super::answer::{Listing, Metadata};
 use super::cache::CachedRepository;
@@ -19,6 +18,7 @@ use crate::cancel::Cancel;
 use crate::error::{Error, ErrorKind, Result, bytes};
 use crate::model::{ModelFiles, SideFiles, TokenizerFiles};
 use crate::progress::Unit;
+use crate::run::RunContext;
 use crate::weights::Source;
 
 /// The longest description of a repository: 100,000 files take about 30 MB.
@@ -31,7 +31,7 @@ pub(super) fn files(
     id: &str,
     repository: Repository,
     revision: Revision,
-    options: &StoreOptions,
+    run: &RunContext,
 ) -> Result<ModelFiles> {
     let environment = Environment::of_process();
     let cached = CachedRepository::new(&environment.cache(), &repository);
@@ -40,16 +40,16 @@ pub(super) fn files(
     {
         return from_cache(id, &cached, &commit);
     }
-    if options.permissions.offline || environment.is_offline() {
+    if run.permissions.offline || environment.is_offline() {
         return Err(ErrorKind::Offline { id: id.to_owned() }.into());
     }
     let hub = Hub {
         id: id.to_owned(),
-        client: client(&environment, options)?,
+        client: client(&environment, run)?,
         cached,
         repository,
         revision,
-        options,
+        run,
     };
     let commit = hub.fetch()?;
     from_cache(id, &hub.cached, &commit)
@@ -104,7 +104,7 @@ pub fn remove_broken(files: &ModelFiles, cancel: &Cancel) -> Result<Vec<String>>
     Ok(removed)
 }
 
-fn client(environment: &Environment, options: &StoreOptions) -> Result<Client> {
+fn client(environment: &Environment, run: &RunContext) -> Result<Client> {
     let endpoint = environment.endpoint();
     let address = Address::parse(&endpoint)
         .filter(|address| !address.as_str().contains(['?', '#']))
@@ -116,7 +116,7 @@ fn client(environment: &Environment, options: &StoreOptions) -> Result<Client> {
     Ok(Client::new(
         address,
         environment.token()?,
-        options.cancel.clone(),
+        run.cancel.clone(),
         environment.answer_timeout(),
         environment.stall_timeout(),
     ))
@@ -140,13 +140,13 @@ fn is_complete(cached: &CachedRepository, commit: &Commit) -> bool {
 }
 
 /// A repository whose files are being downloaded.
-struct Hub<'o> {
+struct Hub<'r> {
     id: String,
     client: Client,
     repository: Repository,
     revision: Revision,
     cached: CachedRepository,
-    options: &'o StoreOptions,
+    run: &'r RunContext,
 }
 
 impl Hub<'_> {
@@ -258,14 +258,11 @@ impl Hub<'_> {
         let digest: Option<&Digest> = listed
             .and_then(|file| file.digest.as_ref())
             .or(metadata.digest.as_ref());
-        let task = self
-            .options
-            .progress
-            .start(&what, metadata.size, Unit::Bytes);
+        let task = self.run.progress.start(&what, metadata.size, Unit::Bytes);
         let download = Download {
             client: &self.client,
             cached: &self.cached,
-            cancel: &self.options.cancel,
+            cancel: &self.run.cancel,
             commit: &agreed,
             name: &name,
             path,

@@ -16,18 +16,17 @@ mod folder;
 pub mod fuzz;
 mod hub;
 mod names;
-mod options;
 mod plausible;
 mod rule;
 mod transport;
 
 pub use hub::{cache_folder, remove_broken};
 pub use names::{DEMO, aliases};
-pub use options::StoreOptions;
 use rule::{Kind, Repository, Revision};
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::ModelFiles;
+use crate::run::RunContext;
 
 /// No path is longer.
 const LONGEST: usize = 4096;
@@ -45,13 +44,13 @@ const LONGEST: usize = 4096;
 /// a folder.
 ///
 /// ```
-/// use avec::store::{self, StoreOptions};
+/// use avec::{RunContext, store};
 ///
-/// let files = store::find("demo", &StoreOptions::default())?;
+/// let files = store::find(&RunContext::default(), "demo", None)?;
 /// assert_eq!(files.name, "demo");
 /// # Ok::<(), avec::error::Error>(())
 /// ```
-pub fn find(id: &str, options: &StoreOptions) -> Result<ModelFiles> {
+pub fn find(run: &RunContext, id: &str, revision: Option<&str>) -> Result<ModelFiles> {
     if id.len() > LONGEST {
         return Err(Error::other(format!(
             "a model's name has at most {LONGEST} bytes, and this one has {}",
@@ -59,7 +58,7 @@ pub fn find(id: &str, options: &StoreOptions) -> Result<ModelFiles> {
         ))
         .hint("a model is `demo`, an alias such as `gpt2-xl`, a hub id such as `org/name`, or a folder such as `./my-gpt2`"));
     }
-    let no_revision = |what: &str| match &options.revision {
+    let no_revision = |what: &str| match revision {
         Some(revision) => Err(Error::other(format!(
             "`{id}` has no revision {revision:?}: {what}, and only models on the hub have revisions"
         ))
@@ -72,10 +71,10 @@ pub fn find(id: &str, options: &StoreOptions) -> Result<ModelFiles> {
     }
     let looks_like_path = id.starts_with(['.', '/', '~']) || id.contains('\\');
     let store = cache_folder();
-    let is_here = || folder::is_here(id, &options.permissions, &store);
+    let is_here = || folder::is_here(id, &run.permissions, &store);
     if looks_like_path || (names::repository(id).is_none() && is_here()) {
         no_revision("it is a folder")?;
-        return folder::files(id, &options.permissions, &store);
+        return folder::files(id, &run.permissions, &store);
     }
     let (name, in_id) = match id.split_once('@') {
         Some((name, revision)) => (name, Some(revision.to_owned())),
@@ -94,13 +93,13 @@ pub fn find(id: &str, options: &StoreOptions) -> Result<ModelFiles> {
             )),
         );
     }
-    if options.revision.as_deref() == Some("") {
+    if revision == Some("") {
         return Err(
             Error::invalid("revision", "\"\"", "must be a branch, a tag or a commit")
                 .hint("leave it out for the newest state"),
         );
     }
-    let revision = match (in_id, options.revision.clone()) {
+    let revision = match (in_id, revision.map(str::to_owned)) {
         (Some(one), Some(other)) if one != other => {
             return Err(Error::other(format!(
                 "`{id}` names revision {one}, and the options name {other}"
@@ -123,5 +122,5 @@ pub fn find(id: &str, options: &StoreOptions) -> Result<ModelFiles> {
         )
         .hint("such as \"main\", \"v1.0\" or 40 hex digits")
     })?;
-    hub::files(id, repository, revision, options)
+    hub::files(id, repository, revision, run)
 }
