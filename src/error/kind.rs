@@ -172,6 +172,14 @@ pub enum ErrorKind {
     },
     /// Stopped by the user. Never caught by a script.
     Cancelled,
+    /// Stopped by the clock. Never caught by a script.
+    TimedOut,
+    /// The run's budget of bytes is used up, or would be by what wants this many more. Never
+    /// caught by a script.
+    OutOfMemory {
+        wanted: Option<(String, u64)>,
+        limit: u64,
+    },
     /// The tensor library refused; a bug of avec if a user ever sees it.
     Tensor {
         message: String,
@@ -322,6 +330,24 @@ impl fmt::Display for ErrorKind {
             } => write!(f, "can't {action} {}: {reason}", path.display()),
             Self::NotPermitted { action, .. } => write!(f, "this run may not {action}"),
             Self::Cancelled => f.write_str("stopped"),
+            Self::TimedOut => f.write_str("the run took longer than it may"),
+            Self::OutOfMemory {
+                wanted: None,
+                limit,
+            } => write!(
+                f,
+                "the run has used up the {} of memory that it may use",
+                bytes(*limit)
+            ),
+            Self::OutOfMemory {
+                wanted: Some((what, needed)),
+                limit,
+            } => write!(
+                f,
+                "{what} would need {} of memory, more than what is left of the {} that the run may use",
+                bytes(*needed),
+                bytes(*limit)
+            ),
             Self::Tensor { message } => write!(f, "the tensor library refused: {message}"),
         }
     }
@@ -383,6 +409,9 @@ impl ErrorKind {
                 vec!["run once without --offline and HF_HUB_OFFLINE to download it".into()]
             }
             Self::NotPermitted { how, .. } => vec![how.clone()],
+            Self::OutOfMemory { .. } => vec![
+                "keep less at a time, or let the run use more: --memory 8G".into(),
+            ],
             Self::Tensor { .. } => {
                 vec![
                     "this should have been caught earlier: please report it with the script".into(),

@@ -25,7 +25,8 @@ pub struct RunContext {
     pub progress: Arc<dyn Progress>,
     /// Counts where time goes.
     pub profile: Profile,
-    /// How many bytes generation may use at once; half of what is free if absent.
+    /// The one budget of the run, in bytes; half of what is free at the start if absent. The file
+    /// `budget` says what counts.
     pub memory: Option<u64>,
     /// What the run may read, write and download.
     pub permissions: Permissions,

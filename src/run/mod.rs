@@ -1,7 +1,13 @@
 //! What one run shares, as one value that is passed into calls.
 
+mod allocator;
+mod budget;
 mod context;
 mod memory;
+mod stack;
 
+pub use allocator::CountingAllocator;
+pub(crate) use allocator::count_weights;
 pub use context::RunContext;
 pub(crate) use memory::{available, check as check_memory};
+pub use stack::watch_stack;
