@@ -46,7 +46,7 @@ pub fn prompt_magnitudes(
         "they need",
         "take them",
     )?;
-    let tokens = model.to_tokens(prompt)?;
+    let tokens = model.to_tokens_of_run(run, prompt, true)?;
     let activations = model.activations(run, &[&tokens], &[act_name])?;
     norms(&activations[&act_name])
 }

@@ -165,7 +165,18 @@ mod tests {
         ] {
             assert_eq!(milliseconds(text), Ok(expected), "{text}");
         }
-        for text in ["", "0", "-1", "s", "1d", "1e99", "nan", "inf", "1.2.3", "99999999999999999999h"] {
+        for text in [
+            "",
+            "0",
+            "-1",
+            "s",
+            "1d",
+            "1e99",
+            "nan",
+            "inf",
+            "1.2.3",
+            "99999999999999999999h",
+        ] {
             assert_eq!(
                 milliseconds(text),
                 Err(format!(

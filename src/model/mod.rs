@@ -16,6 +16,7 @@ mod hooks;
 mod kv_cache;
 mod layers;
 mod load;
+mod long_text;
 mod pass;
 mod processing;
 mod sites;

@@ -115,7 +115,7 @@ impl RunContext {
         }
         // Steps of a script are checked far more finely; this is for single ones.
         let limit = self.memory_limit();
-        allocator::set_ceiling(limit.saturating_add(limit / 4 + LEAST), words);
+        allocator::set_ceiling(limit.saturating_add(limit / 8 + LEAST), words);
         super::stack::end_in_words();
     }
 }
@@ -146,7 +146,18 @@ mod tests {
     fn the_default_is_half_of_what_is_free() {
         let run = RunContext::default();
         let free = available().unwrap();
-        assert!(run.memory_limit() <= free, "{} of {free}", run.memory_limit());
-        assert_eq!(RunContext { memory: Some(1), ..run }.memory_limit(), LEAST);
+        assert!(
+            run.memory_limit() <= free,
+            "{} of {free}",
+            run.memory_limit()
+        );
+        assert_eq!(
+            RunContext {
+                memory: Some(1),
+                ..run
+            }
+            .memory_limit(),
+            LEAST
+        );
     }
 }

@@ -14,7 +14,10 @@ pub fn available() -> Option<u64> {
         bytes => Some(bytes),
     };
     let container = system.cgroup_limits().map(|limits| limits.free_memory);
-    [machine, container, address_space()].into_iter().flatten().min()
+    [machine, container, address_space()]
+        .into_iter()
+        .flatten()
+        .min()
 }
 
 /// Bytes that `ulimit -v` leaves to this process.
@@ -22,11 +25,15 @@ pub fn available() -> Option<u64> {
 fn address_space() -> Option<u64> {
     let text = |file: &str| std::fs::read_to_string(format!("/proc/self/{file}")).ok();
     let limits = text("limits")?;
-    let line = limits.lines().find_map(|line| line.strip_prefix("Max address space"))?;
+    let line = limits
+        .lines()
+        .find_map(|line| line.strip_prefix("Max address space"))?;
     // "unlimited" is no number.
     let limit: u64 = line.split_whitespace().next()?.parse().ok()?;
     let status = text("status")?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmSize:"))?;
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmSize:"))?;
     let kilobytes: u64 = line.trim().trim_end_matches("kB").trim().parse().ok()?;
     Some(limit.saturating_sub(kilobytes << 10))
 }

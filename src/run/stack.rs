@@ -37,7 +37,8 @@ mod linux {
 
     pub(super) fn watch() {
         if let Some(end) = end_of_stack() {
-            let free = |place: &&AtomicUsize| place.compare_exchange(0, end, Relaxed, Relaxed).is_ok();
+            let free =
+                |place: &&AtomicUsize| place.compare_exchange(0, end, Relaxed, Relaxed).is_ok();
             // With more threads than places the system's own message has to do.
             let _ = ENDS.iter().find(free);
         }

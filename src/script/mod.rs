@@ -8,6 +8,8 @@ mod catalog;
 mod diagnostic;
 mod engine_errors;
 mod fault;
+#[doc(hidden)]
+pub mod fuzz;
 mod header;
 mod help;
 mod hints;

@@ -78,19 +78,21 @@ fn diagnose_in(
             }
             diagnostic
         }
-        EvalAltResult::ErrorRuntime(value, pos) | EvalAltResult::ErrorTerminated(value, pos) => match value.clone().try_cast::<Fault>() {
-            Some(fault) => diagnose_fault(&fault, *pos, script),
-            None => {
-                // A text is a message of the script's own; another value alone says nothing.
-                let text = value.read_lock::<rhai::ImmutableString>();
-                let thrown = match text.as_deref() {
-                    Some(text) => whole_or_begun(text),
-                    None if value.is_unit() => "the script threw an error".into(),
-                    None => format!("the script threw {}", shortened(value)),
-                };
-                simple(thrown, *pos, script)
+        EvalAltResult::ErrorRuntime(value, pos) | EvalAltResult::ErrorTerminated(value, pos) => {
+            match value.clone().try_cast::<Fault>() {
+                Some(fault) => diagnose_fault(&fault, *pos, script),
+                None => {
+                    // A text is a message of the script's own; another value alone says nothing.
+                    let text = value.read_lock::<rhai::ImmutableString>();
+                    let thrown = match text.as_deref() {
+                        Some(text) => whole_or_begun(text),
+                        None if value.is_unit() => "the script threw an error".into(),
+                        None => format!("the script threw {}", shortened(value)),
+                    };
+                    simple(thrown, *pos, script)
+                }
             }
-        },
+        }
         other => {
             let (message, hints) = words(other, &names_in(script.text), catalog);
             let mut diagnostic = simple(message, other.position(), script);

@@ -145,11 +145,7 @@ fn without_repetitions(
 #[export_module]
 pub mod functions {
     #[rhai_fn(name = "sort", name = "sort_by", return_raw)]
-    pub fn sort_by(
-        ctx: NativeCallContext,
-        array: &mut Array,
-        comparer: FnPtr,
-    ) -> ScriptResult<()> {
+    pub fn sort_by(ctx: NativeCallContext, array: &mut Array, comparer: FnPtr) -> ScriptResult<()> {
         sort_polled(&ctx, array, |a, b| by_script(&ctx, &comparer, a, b))
     }
 
@@ -194,7 +190,11 @@ pub mod functions {
     }
 
     #[rhai_fn(name = "dedup", return_raw)]
-    pub fn dedup_by(ctx: NativeCallContext, array: &mut Array, comparer: FnPtr) -> ScriptResult<()> {
+    pub fn dedup_by(
+        ctx: NativeCallContext,
+        array: &mut Array,
+        comparer: FnPtr,
+    ) -> ScriptResult<()> {
         without_repetitions(&ctx, array, &comparer)
     }
 

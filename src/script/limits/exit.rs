@@ -36,9 +36,8 @@ pub mod functions {
     pub fn exit_with(ctx: NativeCallContext, value: Dynamic) -> ScriptResult<Dynamic> {
         if let Ok(number) = value.as_int() {
             let status = u8::try_from(number).map_err(|_| {
-                Error::invalid("status", number.to_string(), "must be 0 to 255").hint(
-                    "0 says that all went well, and 1 to 255 are what a shell's $? can be",
-                )
+                Error::invalid("status", number.to_string(), "must be 0 to 255")
+                    .hint("0 says that all went well, and 1 to 255 are what a shell's $? can be")
             })?;
             Session::of(&ctx)?.exit.put(Some(status));
         }

@@ -3,76 +3,47 @@
 use rhai::plugin::*;
 use rhai::{Array, Dynamic, ImmutableString, Map};
 
-use super::work::Work;
+use super::text::Text;
 use crate::script::fault::ScriptResult;
 
-/// A text that grows no larger than a script's texts may be.
-struct Text {
-    out: String,
-    work: Work,
-    checked: usize,
+fn write_array(text: &mut Text, ctx: &NativeCallContext, array: &mut Array) -> ScriptResult<()> {
+    text.push("[")?;
+    for (i, item) in array.iter_mut().enumerate() {
+        if i > 0 {
+            text.push(", ")?;
+        }
+        write_value(text, ctx, item)?;
+    }
+    text.push("]")
 }
 
-/// The size of a text is checked again when it has grown by this much.
-const STEP: usize = 1 << 20;
-
-impl Text {
-    fn of(ctx: &NativeCallContext) -> ScriptResult<Self> {
-        Ok(Self {
-            out: String::new(),
-            work: Work::of(ctx)?,
-            checked: 0,
-        })
-    }
-
-    fn push(&mut self, text: &str) -> ScriptResult<()> {
-        self.out.push_str(text);
-        if self.out.len() - self.checked > STEP {
-            self.checked = self.out.len();
-            self.work.text(self.checked as u64)?;
+fn write_map(text: &mut Text, ctx: &NativeCallContext, map: &mut Map) -> ScriptResult<()> {
+    text.push("#{")?;
+    for (i, (key, item)) in map.iter_mut().enumerate() {
+        if i > 0 {
+            text.push(", ")?;
         }
-        Ok(())
+        text.push(&format!("{key:?}: "))?;
+        write_value(text, ctx, item)?;
     }
+    text.push("}")
+}
 
-    fn array(&mut self, ctx: &NativeCallContext, array: &mut Array) -> ScriptResult<()> {
-        self.push("[")?;
-        for (i, item) in array.iter_mut().enumerate() {
-            if i > 0 {
-                self.push(", ")?;
-            }
-            self.value(ctx, item)?;
-        }
-        self.push("]")
+fn write_value(text: &mut Text, ctx: &NativeCallContext, value: &mut Dynamic) -> ScriptResult<()> {
+    text.item()?;
+    if let Some(mut array) = value.write_lock::<Array>() {
+        return write_array(text, ctx, &mut array);
     }
-
-    fn map(&mut self, ctx: &NativeCallContext, map: &mut Map) -> ScriptResult<()> {
-        self.push("#{")?;
-        for (i, (key, item)) in map.iter_mut().enumerate() {
-            if i > 0 {
-                self.push(", ")?;
-            }
-            self.push(&format!("{key:?}: "))?;
-            self.value(ctx, item)?;
-        }
-        self.push("}")
+    if let Some(mut map) = value.write_lock::<Map>() {
+        return write_map(text, ctx, &mut map);
     }
-
-    fn value(&mut self, ctx: &NativeCallContext, value: &mut Dynamic) -> ScriptResult<()> {
-        self.work.item()?;
-        if let Some(mut array) = value.write_lock::<Array>() {
-            return self.array(ctx, &mut array);
-        }
-        if let Some(mut map) = value.write_lock::<Map>() {
-            return self.map(ctx, &mut map);
-        }
-        let text = match ctx.call_native_fn_raw("to_debug", true, &mut [value]) {
-            Ok(text) if text.is_string() => text.into_immutable_string().unwrap_or_default(),
-            Ok(text) => ctx.engine().map_type_name(text.type_name()).into(),
-            Err(error) if !error.is_catchable() => return Err(error),
-            Err(_) => ctx.engine().map_type_name(&format!("{value:?}")).into(),
-        };
-        self.push(&text)
-    }
+    let shown = match ctx.call_native_fn_raw("to_debug", true, &mut [value]) {
+        Ok(shown) if shown.is_string() => shown.into_immutable_string().unwrap_or_default(),
+        Ok(shown) => ctx.engine().map_type_name(shown.type_name()).into(),
+        Err(error) if !error.is_catchable() => return Err(error),
+        Err(_) => ctx.engine().map_type_name(&format!("{value:?}")).into(),
+    };
+    text.push(&shown)
 }
 
 #[export_module]
@@ -87,8 +58,8 @@ pub mod functions {
     )]
     pub fn array_text(ctx: NativeCallContext, array: &mut Array) -> ScriptResult<ImmutableString> {
         let mut text = Text::of(&ctx)?;
-        text.array(&ctx, array)?;
-        Ok(text.out.into())
+        write_array(&mut text, &ctx, array)?;
+        text.into_string()
     }
 
     #[rhai_fn(
@@ -101,7 +72,7 @@ pub mod functions {
     )]
     pub fn map_text(ctx: NativeCallContext, map: &mut Map) -> ScriptResult<ImmutableString> {
         let mut text = Text::of(&ctx)?;
-        text.map(&ctx, map)?;
-        Ok(text.out.into())
+        write_map(&mut text, &ctx, map)?;
+        text.into_string()
     }
 }

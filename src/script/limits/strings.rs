@@ -42,7 +42,9 @@ fn replaced(
         return Ok(());
     }
     let rest = (text.len() - found * wanted.len()) as u64;
-    let size = (found as u64).saturating_mul(put.len() as u64).saturating_add(rest);
+    let size = (found as u64)
+        .saturating_mul(put.len() as u64)
+        .saturating_add(rest);
     work.text(size)?;
     let mut out = String::with_capacity(size as usize);
     let mut end = 0;
@@ -187,7 +189,10 @@ pub mod functions {
         padding: &str,
     ) -> ScriptResult<()> {
         let length = string.chars().count();
-        let Some(missing) = usize::try_from(len).ok().and_then(|len| len.checked_sub(length)) else {
+        let Some(missing) = usize::try_from(len)
+            .ok()
+            .and_then(|len| len.checked_sub(length))
+        else {
             return Ok(());
         };
         if missing == 0 {
@@ -195,7 +200,9 @@ pub mod functions {
         }
         let step = padding.chars().count();
         if step == 0 {
-            return Err(Error::invalid("padding", "\"\"", "must have at least one character").into());
+            return Err(
+                Error::invalid("padding", "\"\"", "must have at least one character").into(),
+            );
         }
         let mut work = Work::of(&ctx)?;
         let repeats = missing / step;

@@ -41,10 +41,6 @@ impl Work {
         self.session.run.check().script()
     }
 
-    pub(in crate::script) fn is_stopped(&self) -> bool {
-        self.session.run.check().is_err()
-    }
-
     pub(in crate::script) fn reserve(&self, what: &str, bytes: u64) -> ScriptResult<()> {
         self.session.run.reserve(what, bytes).script()
     }
