@@ -2,10 +2,18 @@
 
 use std::process::ExitCode;
 
+/// Counts what scripts take, so that it can be held against their budget.
+#[global_allocator]
+static ALLOCATOR: avec::run::CountingAllocator = avec::run::CountingAllocator;
+
 fn main() -> ExitCode {
     keep_memory();
     let run = std::thread::Builder::new().stack_size(avec::STACK_SIZE);
-    match run.spawn(avec::cli::run).map(|thread| thread.join()) {
+    let watched = || {
+        avec::run::watch_stack();
+        avec::cli::run()
+    };
+    match run.spawn(watched).map(|thread| thread.join()) {
         Ok(Ok(code)) => code,
         // A panic, which has already been reported.
         Ok(Err(_)) => ExitCode::FAILURE,

@@ -258,7 +258,7 @@ fn generate(
         let mut index = side.taken(options.generate.rng);
         // A repeated prompt is another row of its arm and runs only once.
         for same in side.prompts[index..].chunk_by(|a, b| a == b) {
-            let tokens = model.to_tokens(&same[0]);
+            let tokens = model.to_tokens_of_run(run, &same[0], true);
             let tokens = tokens.map_err(|error| error.about_one(Subject::Prompt, index))?;
             arms.push(Arm {
                 hooks: steering.hooks(&tokens)?,

@@ -47,7 +47,7 @@ pub fn prompt_magnitudes(
     act_name: HookName,
 ) -> Result<Vec<f32>> {
     let act_name = act_name.check_residual_width(model.arch(), ResidualUse::Magnitudes)?;
-    let tokens = model.to_tokens(prompt)?;
+    let tokens = model.to_tokens_of_run(run, prompt, true)?;
     let activations = model.activations(run, &[&tokens], &[act_name])?;
     norms(&activations[&act_name])
 }

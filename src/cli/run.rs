@@ -5,6 +5,7 @@ use std::io::{IsTerminal, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use clap::error::ErrorKind as ClapErrorKind;
 use clap::{ColorChoice as ColorChoiceOfClap, CommandFactory, FromArgMatches};
@@ -25,6 +26,11 @@ const FAILED: u8 = 1;
 const USAGE: u8 = 2;
 /// The user stopped it; 128 + SIGINT, as shells have it.
 const INTERRUPTED: u8 = 130;
+/// It took longer than `--timeout`; the status that the program `timeout` has for this.
+const TIMED_OUT: u8 = 124;
+/// How long the work has to stop when it is asked to. Then the process ends without it: some of
+/// rhai's own functions can't be stopped.
+const LAST_CHANCE: Duration = Duration::from_millis(400);
 
 /// Runs the program with the process's own arguments.
 pub fn run() -> ExitCode {
@@ -54,7 +60,7 @@ pub fn run() -> ExitCode {
     };
     let painter = cli.global.color.painter(&std::io::stderr());
     match dispatch(cli) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(status) => ExitCode::from(status),
         Err(Ended::Usage(text)) => {
             complain(&text);
             ExitCode::from(USAGE)
@@ -62,6 +68,10 @@ pub fn run() -> ExitCode {
         Err(Ended::Script(Stopped::Cancelled)) => {
             complain("interrupted");
             ExitCode::from(INTERRUPTED)
+        }
+        Err(Ended::Script(Stopped::TimedOut)) => {
+            complain(TOO_LONG);
+            ExitCode::from(TIMED_OUT)
         }
         Err(Ended::Script(Stopped::BrokenPipe)) => ExitCode::SUCCESS,
         Err(Ended::Script(Stopped::Failed(diagnostic))) => {
@@ -112,7 +122,10 @@ fn complain(text: &str) {
     let _ = writeln!(std::io::stderr(), "{text}");
 }
 
-fn dispatch(cli: Cli) -> Result<(), Ended> {
+const TOO_LONG: &str = "error: the run took longer than --timeout allows";
+
+/// Does what was asked for and gives the status that it ends with.
+fn dispatch(cli: Cli) -> Result<u8, Ended> {
     let global = &cli.global;
     let profile = if global.profile {
         Profile::on()
@@ -126,7 +139,7 @@ fn dispatch(cli: Cli) -> Result<(), Ended> {
     ended
 }
 
-fn command(cli: &Cli, profile: &Profile) -> Result<(), Ended> {
+fn command(cli: &Cli, profile: &Profile) -> Result<u8, Ended> {
     let global = &cli.global;
     if let Some(stray) = cli.stray() {
         return Err(Ended::Usage(format!(
@@ -143,21 +156,22 @@ fn command(cli: &Cli, profile: &Profile) -> Result<(), Ended> {
     match &cli.command {
         None => run_script(&cli.run, global, profile),
         Some(Command::Run(run)) => run_script(run, global, profile),
-        Some(Command::Repl(params)) => interactive(&params.param, global, profile),
+        Some(Command::Repl(params)) => interactive(&params.param, global, profile).map(|()| 0),
         Some(Command::Info { script }) => {
             let host = host(global, &[], None, profile)?;
             let header = host.header(script)?;
-            print_line(&host, &header.to_string())
+            print_line(&host, &header.to_string()).map(|()| 0)
         }
         Some(Command::Doc { name: None }) => {
             let host = host(global, &[], None, profile)?;
-            print_line(&host, &host.catalog().overview())
+            print_line(&host, &host.catalog().overview()).map(|()| 0)
         }
         Some(Command::Doc { name: Some(name) }) => {
             let mut host = host(global, &[], None, profile)?;
             // The same words as in a script.
             let call = format!("help({name:?})");
             host.run_text("avec doc", &call)
+                .map(|()| 0)
                 .map_err(|stopped| match stopped {
                     // There is no script whose line would help.
                     Stopped::Failed(mut diagnostic) => {
@@ -179,10 +193,10 @@ fn print_line(host: &Host, text: &str) -> Result<(), Ended> {
     }
 }
 
-fn run_script(run: &RunArgs, global: &GlobalArgs, profile: &Profile) -> Result<(), Ended> {
+fn run_script(run: &RunArgs, global: &GlobalArgs, profile: &Profile) -> Result<u8, Ended> {
     let Some(script) = &run.script else {
         if std::io::stdin().is_terminal() {
-            return interactive(&run.params.param, global, profile);
+            return interactive(&run.params.param, global, profile).map(|()| 0);
         }
         return Err(Ended::Usage(
             "avec needs a script: avec scripts/basic_functionality.rhai\nor a terminal, to be used interactively; `avec -` reads a script from standard input".into(),
@@ -197,9 +211,11 @@ fn run_script(run: &RunArgs, global: &GlobalArgs, profile: &Profile) -> Result<(
             .read_to_end(&mut bytes)
             .map_err(|error| Error::other(format!("can't read standard input: {error}")))?;
         let text = script_text(bytes, "standard input")?;
-        return Ok(host.run_text("-", &text)?);
+        host.run_text("-", &text)?;
+    } else {
+        host.run_file(script)?;
     }
-    Ok(host.run_file(script)?)
+    Ok(host.session().exit.get().unwrap_or(0))
 }
 
 fn interactive(
@@ -207,6 +223,11 @@ fn interactive(
     global: &GlobalArgs,
     profile: &Profile,
 ) -> Result<(), Ended> {
+    if global.timeout.is_some() {
+        return Err(Ended::Usage(
+            "error: --timeout is for scripts; in a session, Ctrl-C stops an input".into(),
+        ));
+    }
     let session = session(global, params, profile, OnSecondInterrupt::Wait)?;
     let painter = session.output.painter;
     Ok(repl::run(session, painter, global.quiet)?)
@@ -244,6 +265,10 @@ fn session(
     session.run.cancel = on_interrupt(second)?;
     session.run.profile = profile.clone();
     session.run.memory = global.memory;
+    session.run.guard_process();
+    if let Some(time) = global.timeout {
+        end_after(time, &session.run.cancel)?;
+    }
     let err = std::io::stderr();
     if !global.quiet {
         let painter = global.color.painter(&err);
@@ -263,8 +288,12 @@ fn stdout(color: ColorChoice) -> Output {
     if terminal_room().is_some() {
         return Output::terminal(Box::new(out), terminal_room, painter);
     }
-    Output::new(Box::new(out), columns.unwrap_or(100), painter)
+    let columns: usize = columns.unwrap_or(100);
+    Output::new(Box::new(out), columns.min(WIDEST), painter)
 }
+
+/// No window is wider; lines are padded to this.
+const WIDEST: usize = 1000;
 
 /// Columns and lines of the terminal that standard output is, if it is one.
 fn terminal_room() -> Option<(usize, usize)> {
@@ -278,7 +307,8 @@ fn terminal_room() -> Option<(usize, usize)> {
 /// Columns and lines of a terminal that knows them.
 fn seen(size: Option<(Width, Height)>) -> Option<(usize, usize)> {
     let (width, height) = size?;
-    (width.0 > 0 && height.0 > 0).then(|| (width.0.into(), height.0.into()))
+    let columns = usize::from(width.0).min(WIDEST);
+    (width.0 > 0 && height.0 > 0).then(|| (columns, height.0.into()))
 }
 
 /// What a second Ctrl-C does while the first is being obeyed.
@@ -290,16 +320,44 @@ enum OnSecondInterrupt {
     Wait,
 }
 
-/// Ctrl-C asks the work to stop.
+/// Ctrl-C asks the work to stop. A script that doesn't is left behind; its lines are all written.
 fn on_interrupt(second: OnSecondInterrupt) -> Result<Cancel, Error> {
     let cancel = Cancel::new();
     let flag = cancel.clone();
     ctrlc::set_handler(move || {
-        if flag.is_raised() && second == OnSecondInterrupt::Exit {
-            std::process::exit(INTERRUPTED.into());
+        if second == OnSecondInterrupt::Exit {
+            if flag.is_raised() {
+                std::process::exit(INTERRUPTED.into());
+            }
+            // Without a thread, a second Ctrl-C does it.
+            let _ = std::thread::Builder::new().spawn(|| {
+                std::thread::sleep(LAST_CHANCE);
+                end("interrupted", INTERRUPTED);
+            });
         }
         flag.raise();
     })
     .map_err(|error| Error::other(format!("can't listen for Ctrl-C: {error}")))?;
     Ok(cancel)
+}
+
+/// Asks the work to stop once its time is up, and ends the process if it doesn't.
+fn end_after(time: Duration, cancel: &Cancel) -> Result<(), Error> {
+    let flag = cancel.clone();
+    let clock = move || {
+        std::thread::sleep(time);
+        flag.time_is_up();
+        std::thread::sleep(LAST_CHANCE);
+        end(TOO_LONG, TIMED_OUT);
+    };
+    std::thread::Builder::new()
+        .spawn(clock)
+        .map(drop)
+        .map_err(|error| Error::other(format!("can't start the clock of --timeout: {error}")))
+}
+
+/// Ends the process from beside the work.
+fn end(words: &str, status: u8) -> ! {
+    complain(words);
+    std::process::exit(status.into());
 }

@@ -65,6 +65,8 @@ pub enum ErrorKind {
         /// The family's name: "GPT-NeoX".
         family: &'static str,
     },
+    /// A model whose files name no token that begins texts.
+    NoBosToken,
     /// A model whose files name no token to pad with.
     NoPadToken,
     /// A hook point whose activation is not `[batch, pos, d_model]`.
@@ -265,6 +267,16 @@ pub enum ErrorKind {
     },
     /// The user stopped the run. Scripts can't catch this.
     Cancelled,
+    /// The run took too long. Scripts can't catch this.
+    TimedOut,
+    /// The run's budget of bytes is used up, or would be by what wants this many more. Scripts can't
+    /// catch this.
+    OutOfMemory {
+        /// What wants memory, and how many bytes.
+        wanted: Option<(String, u64)>,
+        /// The budget, in bytes.
+        limit: u64,
+    },
     /// candle reported an error. If a user ever sees it, avec has a bug.
     Tensor {
         /// candle's message.
@@ -298,6 +310,9 @@ impl fmt::Display for ErrorKind {
                 "there is no layer {layer}: the model has {n_layers} layers, 0 to {}",
                 n_layers.saturating_sub(1)
             ),
+            Self::NoBosToken => {
+                f.write_str("this model's files name no token that begins texts (BOS)")
+            }
             Self::NoPadToken => f.write_str("this model's files name no token to pad with"),
             Self::NotResidualWidth { name, purpose } => {
                 let (refusal, need) = match purpose {
@@ -428,6 +443,24 @@ impl fmt::Display for ErrorKind {
             } => write!(f, "can't {action} {}: {reason}", path.display()),
             Self::NotPermitted { action, .. } => write!(f, "this run may not {action}"),
             Self::Cancelled => f.write_str("stopped"),
+            Self::TimedOut => f.write_str("the run took longer than it may"),
+            Self::OutOfMemory {
+                wanted: None,
+                limit,
+            } => write!(
+                f,
+                "the run has used up the {} of memory that it may use",
+                bytes(*limit)
+            ),
+            Self::OutOfMemory {
+                wanted: Some((what, needed)),
+                limit,
+            } => write!(
+                f,
+                "{what} would need {} of memory, more than what is left of the {} that the run may use",
+                bytes(*needed),
+                bytes(*limit)
+            ),
             Self::Tensor { message } => write!(f, "the tensor library refused: {message}"),
         }
     }
@@ -453,6 +486,9 @@ impl ErrorKind {
                 }
                 None => Vec::new(),
             },
+            Self::NoBosToken => vec![
+                "name one: bos_token in tokenizer_config.json, or bos_token_id in config.json".into(),
+            ],
             Self::NotResidualWidth { purpose, .. } => {
                 let act = match purpose {
                     ResidualUse::Steering => "steer",
@@ -508,6 +544,9 @@ impl ErrorKind {
                 vec!["run once without --offline and HF_HUB_OFFLINE to download it".into()]
             }
             Self::NotPermitted { how, .. } => vec![how.clone()],
+            Self::OutOfMemory { .. } => vec![
+                "keep less at a time, or let the run use more: --memory 8G".into(),
+            ],
             Self::Tensor { .. } => {
                 vec![
                     "this should have been caught earlier: please report it with the script".into(),

@@ -149,9 +149,14 @@ impl Error {
         &self.kind
     }
 
-    /// Whether the user stopped the run.
+    /// Whether the user or the clock stopped the run.
     pub fn is_cancelled(&self) -> bool {
-        matches!(*self.kind, ErrorKind::Cancelled)
+        matches!(*self.kind, ErrorKind::Cancelled | ErrorKind::TimedOut)
+    }
+
+    /// Whether the run must end with this, whatever a script would make of it.
+    pub fn ends_run(&self) -> bool {
+        self.is_cancelled() || matches!(*self.kind, ErrorKind::OutOfMemory { .. })
     }
 
     /// The message with its steps, on one or more lines, without the hints.

@@ -87,16 +87,18 @@ fn load(run: &RunContext, files: &ModelFiles, options: &LoadOptions) -> Result<H
         checkpoint.layers(family.layer_prefix()),
         &checkpoint,
     )?;
-    check_memory(
-        &format!("the weights of {}", files.name),
-        (checkpoint.size_in_f32() / 4).saturating_mul(options.dtype.size_in_bytes() as u64),
-        backend.device(),
-    )
-    .map_err(|error| {
-        error.about(Subject::Weights {
-            can_halve: options.dtype == DType::F32,
+    let what = format!("the weights of {}", files.name);
+    let size = (checkpoint.size_in_f32() / 4).saturating_mul(options.dtype.size_in_bytes() as u64);
+    check_memory(&what, size, backend.device())
+        .and_then(|()| match backend.device().is_cpu() {
+            true => run.reserve_weights(&what, size),
+            false => Ok(()),
         })
-    })?;
+        .map_err(|error| {
+            error.about(Subject::Weights {
+                can_halve: options.dtype == DType::F32,
+            })
+        })?;
     let tokenizer = Tokenizer::load(files, &config, arch.d_vocab)?;
     let loader = Loader {
         family,

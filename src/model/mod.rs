@@ -19,6 +19,7 @@ mod json;
 mod kv_cache;
 mod layers;
 mod load;
+mod long_text;
 mod pass;
 mod processing;
 mod sites;

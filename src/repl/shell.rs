@@ -72,7 +72,7 @@ impl Shell {
 
     fn complain(&self, stopped: Stopped) {
         match stopped {
-            Stopped::Cancelled => self.say(&self.painter.dim("interrupted")),
+            Stopped::Cancelled | Stopped::TimedOut => self.say(&self.painter.dim("interrupted")),
             Stopped::BrokenPipe => {}
             Stopped::Failed(diagnostic) => {
                 let columns = self.output.columns();

@@ -26,7 +26,8 @@ pub struct RunContext {
     pub progress: Arc<dyn Progress>,
     /// Measures where the time goes.
     pub profile: Profile,
-    /// The most bytes that generation may use at once; by default half of the free memory.
+    /// The one budget of the run, in bytes; half of what is free at the start if absent. The file
+    /// `budget` says what counts.
     pub memory: Option<u64>,
     /// What the run may read, write and download.
     pub permissions: Permissions,

@@ -37,6 +37,11 @@ pub(super) fn pack(
         .memory
         .or_else(|| Some(available()? / 2).filter(|_| shares_memory))
         .unwrap_or(u64::MAX);
+    // What the script holds already is part of the same budget.
+    let budget = match shares_memory {
+        true => budget.min(run.memory_left()),
+        false => budget,
+    };
     let fitting = usize::try_from(budget / row_size.max(1)).unwrap_or(usize::MAX);
     let rows: Vec<Place> = arms
         .iter()

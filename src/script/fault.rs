@@ -77,6 +77,10 @@ impl From<Fault> for Box<EvalAltResult> {
         if fault.problems.iter().any(|p| p.error.is_cancelled()) {
             return EvalAltResult::ErrorTerminated(Dynamic::UNIT, Position::NONE).into();
         }
+        // Neither is going on without memory, but that has a place and a hint.
+        if fault.problems.iter().any(|p| p.error.ends_run()) {
+            return EvalAltResult::ErrorTerminated(Dynamic::from(fault), Position::NONE).into();
+        }
         EvalAltResult::ErrorRuntime(Dynamic::from(fault), Position::NONE).into()
     }
 }

@@ -15,6 +15,9 @@ pub fn hints(error: &Error) -> Vec<String> {
         ErrorKind::TokenOutOfRange { .. } => "m.to_tokens(\"..\") gives the ids of a text",
         ErrorKind::EmptyPromptBatch => "give at least one prompt: prompt_batch: [\"I think\"]",
         ErrorKind::NoAdditions => "make some with x_vector(#{ .. }) or ActivationAddition(#{ .. })",
+        ErrorKind::NoBosToken => {
+            "or do without: give token ids, as m.to_tokens(\"..\", #{ prepend_bos: false }) makes them"
+        }
         ErrorKind::NoPadToken => "name one: custom_pad_id: 0",
         ErrorKind::PaddingNeedsModel => "add `model: model`, or leave out pad_method",
         ErrorKind::DTypeOnCpu { .. } => "f16 needs device: \"cuda\" or \"metal\"",

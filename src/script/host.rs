@@ -10,16 +10,18 @@ use rhai::{
 use super::bindings;
 use super::catalog::Catalog;
 use super::diagnostic::Diagnostic;
+use super::fault::Fault;
 use super::header::Header;
 use super::help;
 use super::hints::hints;
+use super::limits;
 use super::locate::param_calls;
 use super::modules::ModuleLoader;
 use super::output::OutputError;
 use super::prose::{self, Script};
 use super::session::Session;
 use super::source::{folder_of, read_script};
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
 
 /// An engine and the session that its scripts run in.
 ///
@@ -53,14 +55,18 @@ pub enum Stopped {
     Failed(Box<Diagnostic>),
     /// Somebody raised the cancel flag.
     Cancelled,
+    /// The clock raised it.
+    TimedOut,
     /// Nobody reads the output any more.
     BrokenPipe,
 }
 
 impl From<Error> for Stopped {
     fn from(error: Error) -> Self {
-        if error.is_cancelled() {
-            return Self::Cancelled;
+        match error.kind() {
+            ErrorKind::Cancelled => return Self::Cancelled,
+            ErrorKind::TimedOut => return Self::TimedOut,
+            _ => {}
         }
         Self::Failed(Box::new(Diagnostic {
             message: error.message(),
@@ -87,6 +93,7 @@ impl Host {
     fn of(session: Arc<Session>, registered: Vec<Shared<Module>>) -> Self {
         let mut engine = Engine::new();
         harden(&mut engine);
+        limits::register(&mut engine);
         bindings::register(&mut engine);
         help::register(&mut engine);
         for module in &registered {
@@ -150,6 +157,8 @@ impl Host {
     }
 
     fn run(&mut self, name: &str, text: &str, folder: Option<PathBuf>) -> Result<(), Stopped> {
+        self.session.run.begin();
+        self.session.exit.clear();
         let modules = ModuleLoader::default();
         if let Some(folder) = folder {
             modules.begin(1, &folder);
@@ -220,10 +229,15 @@ impl Host {
 
     fn stopped(&self, error: &EvalAltResult, script: &Script) -> Stopped {
         if let EvalAltResult::ErrorTerminated(reason, _) = root(error) {
-            return match reason.clone().try_cast::<OutputError>() {
-                Some(failure) => failure.into(),
-                None => Stopped::Cancelled,
-            };
+            if let Some(failure) = reason.clone().try_cast::<OutputError>() {
+                return failure.into();
+            }
+            if !reason.is::<Fault>() {
+                return match self.session.run.cancel.has_timed_out() {
+                    true => Stopped::TimedOut,
+                    false => Stopped::Cancelled,
+                };
+            }
         }
         Stopped::Failed(Box::new(prose::diagnose(error, script, &self.catalog())))
     }
@@ -267,9 +281,15 @@ fn connect(engine: &mut Engine, session: &Arc<Session>) {
     engine.on_print(move |text| drop(output.line(text)));
     let output = session.output.clone();
     engine.on_debug(move |text, _, _| drop(output.line(text)));
-    let (output, cancel) = (session.output.clone(), session.run.cancel.clone());
-    engine.on_progress(move |_| match output.failure() {
-        Some(failure) => Some(Dynamic::from(failure.clone())),
-        None => cancel.is_raised().then_some(Dynamic::UNIT),
+    let (output, run) = (session.output.clone(), session.run.clone());
+    engine.on_progress(move |_| {
+        if let Some(failure) = output.failure() {
+            return Some(Dynamic::from(failure.clone()));
+        }
+        match run.check() {
+            Ok(()) => None,
+            Err(stopped) if stopped.is_cancelled() => Some(Dynamic::UNIT),
+            Err(exceeded) => Some(Dynamic::from(Fault::from(exceeded))),
+        }
     });
 }

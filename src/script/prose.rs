@@ -78,25 +78,42 @@ fn diagnose_in(
             }
             diagnostic
         }
-        EvalAltResult::ErrorRuntime(value, pos) => match value.clone().try_cast::<Fault>() {
-            Some(fault) => diagnose_fault(&fault, *pos, script),
-            None => {
-                // A text is a message of the script's own; another value alone says nothing.
-                let text = value.read_lock::<rhai::ImmutableString>();
-                let thrown = match text.as_deref() {
-                    Some(text) => text.to_string(),
-                    None if value.is_unit() => "the script threw an error".into(),
-                    None => format!("the script threw {}", shortened(value)),
-                };
-                simple(thrown, *pos, script)
+        EvalAltResult::ErrorRuntime(value, pos) | EvalAltResult::ErrorTerminated(value, pos) => {
+            match value.clone().try_cast::<Fault>() {
+                Some(fault) => diagnose_fault(&fault, *pos, script),
+                None => {
+                    // A text is a message of the script's own; another value alone says nothing.
+                    let text = value.read_lock::<rhai::ImmutableString>();
+                    let thrown = match text.as_deref() {
+                        Some(text) => whole_or_begun(text),
+                        None if value.is_unit() => "the script threw an error".into(),
+                        None => format!("the script threw {}", shortened(value)),
+                    };
+                    simple(thrown, *pos, script)
+                }
             }
-        },
+        }
         other => {
             let (message, hints) = words(other, &names_in(script.text), catalog);
             let mut diagnostic = simple(message, other.position(), script);
             diagnostic.hints = hints;
             diagnostic
         }
+    }
+}
+
+/// More characters than this of a thrown text nobody reads.
+const MOST_THROWN: usize = 2000;
+
+/// A thrown text, or how it begins.
+fn whole_or_begun(text: &str) -> String {
+    match text.char_indices().nth(MOST_THROWN) {
+        None => text.to_owned(),
+        Some((end, _)) => format!(
+            "{}… and {} more",
+            &text[..end],
+            count(text[end..].chars().count(), "character")
+        ),
     }
 }
 

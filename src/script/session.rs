@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex};
 use rhai::NativeCallContext;
 
 use super::fault::ScriptResult;
+use super::limits::ExitStatus;
 use super::model_cache::{ModelCache, ModelKey};
 use super::output::Output;
 use super::params::Params;
@@ -29,6 +30,8 @@ pub struct Session {
     pub run: RunContext,
     /// Whether comparisons are remembered, so that they can be made again with one thing changed.
     pub remembers: bool,
+    /// The status that a script asked for with `exit`.
+    pub exit: ExitStatus,
     last: Mutex<Option<Remembered>>,
     models: ModelCache,
     warned_of_bos: AtomicBool,
@@ -43,6 +46,7 @@ impl Session {
             params: Params::default(),
             run: RunContext::default(),
             remembers: false,
+            exit: ExitStatus::default(),
             last: Mutex::default(),
             models: ModelCache::default(),
             warned_of_bos: AtomicBool::new(false),

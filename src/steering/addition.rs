@@ -3,6 +3,7 @@
 use crate::error::{Error, ErrorKind, Result, Subject};
 use crate::model::{HookName, HookedTransformer};
 use crate::rule::Rule;
+use crate::run::RunContext;
 
 /// An activation addition: the clean model's activations at `act_name` on a text, times `coeff`.
 ///
@@ -79,8 +80,17 @@ impl ActivationAddition {
     /// # Errors
     /// If the prompt can't be tokenized.
     pub fn tokens(&self, model: &HookedTransformer) -> Result<Vec<u32>> {
+        self.tokens_of_run(&RunContext::default(), model)
+    }
+
+    /// The same in a run, which may end while a long prompt is tokenized.
+    pub(super) fn tokens_of_run(
+        &self,
+        run: &RunContext,
+        model: &HookedTransformer,
+    ) -> Result<Vec<u32>> {
         match &self.source {
-            SteeringSource::Prompt(prompt) => model.to_tokens(prompt),
+            SteeringSource::Prompt(prompt) => model.to_tokens_of_run(run, prompt, true),
             SteeringSource::Tokens(tokens) => Ok(tokens.clone()),
         }
     }

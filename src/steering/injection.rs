@@ -95,7 +95,7 @@ impl SteeringVector {
             let name = addition.act_name;
             let checked = name.check_residual_width(model.arch(), ResidualUse::Steering);
             checked.map_err(this)?;
-            let tokens = addition.tokens(model).map_err(this)?;
+            let tokens = addition.tokens_of_run(run, model).map_err(this)?;
             model.check_tokens(&tokens).map_err(this)?;
             by_length.entry(tokens.len()).or_default().push((i, tokens));
         }

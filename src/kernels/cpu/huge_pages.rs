@@ -6,6 +6,8 @@ use std::marker::PhantomData;
 use bytemuck::Pod;
 use memmap2::MmapMut;
 
+use crate::run::count_weights;
+
 /// A slice in a mapping of its own.
 pub(crate) struct HugePages<T> {
     memory: Memory<T>,
@@ -25,6 +27,7 @@ impl<T: Pod> HugePages<T> {
                 // Only a request: without huge pages everything works, a little slower.
                 #[cfg(target_os = "linux")]
                 let _ = map.advise(memmap2::Advice::HugePage);
+                count_weights(map.len() as i64);
                 Memory::Mapped(map, PhantomData)
             }
             Err(_) => Memory::Owned(vec![T::zeroed(); len]),
@@ -45,6 +48,14 @@ impl<T: Pod> HugePages<T> {
                 bytemuck::cast_slice_mut(&mut map[..self.len * size_of::<T>()])
             }
             Memory::Owned(values) => values,
+        }
+    }
+}
+
+impl<T> Drop for HugePages<T> {
+    fn drop(&mut self) {
+        if let Memory::Mapped(map, _) = &self.memory {
+            count_weights(-(map.len() as i64));
         }
     }
 }

@@ -28,6 +28,7 @@ static POOL: LazyLock<Option<ThreadPool>> = LazyLock::new(|| {
         ThreadPoolBuilder::new()
             .num_threads(WANTED.load(Ordering::Relaxed))
             .thread_name(|i| format!("avec-{i}"))
+            .start_handler(|_| crate::run::watch_stack())
     };
     let deep = builder().stack_size(STACK_SIZE).build();
     deep.or_else(|_| builder().build()).ok()

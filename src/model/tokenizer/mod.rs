@@ -173,17 +173,35 @@ impl Tokenizer {
         Ok(encoding.get_ids().to_vec())
     }
 
+    /// Whether a text gives the same tokens when it is divided before a space between two words: with
+    /// GPT-2's rule for words, and no token that reaches beyond one.
+    pub(crate) fn splits_at_spaces(&self) -> bool {
+        let words = self.inner.get_pre_tokenizer().map(serde_json::to_value);
+        let by_rule = words.is_some_and(|words| {
+            words.is_ok_and(|words| words["type"] == "ByteLevel" && words["use_regex"] == true)
+        });
+        let normal = self.inner.get_normalizer().map(serde_json::to_value);
+        let keeps_spaces =
+            normal.is_none_or(|normal| normal.is_ok_and(|normal| normal["type"] == "NFC"));
+        let added = self.inner.get_added_tokens_decoder();
+        let within_words = added.values().all(|token| {
+            let text = &token.content;
+            !(token.lstrip || token.rstrip || text.contains(char::is_whitespace))
+        });
+        by_rule && keeps_spaces && within_words
+    }
+
+    /// The id that begins texts, where one is needed.
+    pub(crate) fn required_bos(&self) -> Result<u32> {
+        self.bos.ok_or_else(|| ErrorKind::NoBosToken.into())
+    }
+
     /// The tokens of a text after BOS.
     ///
     /// # Errors
     /// If the model's files name no token that begins texts.
     pub fn encode_with_bos(&self, text: &str) -> Result<Vec<u32>> {
-        let bos = self.bos.ok_or_else(|| {
-            Error::other("this model's files name no token that begins texts (BOS)")
-                .hint("name one: bos_token in tokenizer_config.json, or bos_token_id in config.json")
-                .hint("or do without: give token ids, as m.to_tokens(\"..\", #{ prepend_bos: false }) makes them")
-        })?;
-        let mut tokens = vec![bos];
+        let mut tokens = vec![self.required_bos()?];
         tokens.extend(self.encode(text)?);
         Ok(tokens)
     }

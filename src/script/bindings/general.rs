@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use rhai::plugin::*;
-use rhai::{Dynamic, Map};
+use rhai::{Dynamic, ImmutableString, Map};
 
 use crate::script::fault::{Fault, IntoScript, ScriptResult};
 use crate::script::json;
@@ -31,14 +31,14 @@ pub mod functions {
     /// print(to_json(#{ a: [1, 2.5], b: "text" }));
     /// ```
     #[rhai_fn(return_raw)]
-    pub fn to_json(ctx: NativeCallContext, value: Dynamic) -> ScriptResult<String> {
-        json::to_json(&Session::of(&ctx)?.run, &value)
+    pub fn to_json(ctx: NativeCallContext, value: Dynamic) -> ScriptResult<ImmutableString> {
+        json::to_json(&ctx, &value)
     }
 
     // In place of rhai's own, which writes what is not data by the name of its type.
     #[rhai_fn(name = "to_json", return_raw)]
-    pub fn map_to_json(ctx: NativeCallContext, value: Map) -> ScriptResult<String> {
-        json::to_json(&Session::of(&ctx)?.run, &Dynamic::from(value))
+    pub fn map_to_json(ctx: NativeCallContext, value: Map) -> ScriptResult<ImmutableString> {
+        json::to_json(&ctx, &Dynamic::from(value))
     }
 
     #[rhai_fn(name = "to_string", name = "to_debug", pure)]

@@ -9,8 +9,10 @@ use crate::kernels::{DeviceChoice, NumberType, device_name};
 use crate::model::{
     ActivationCache, HookName, HookedTransformer, Hooks, LoadOptions, NamesFilter, Processing,
 };
+use crate::run::RunContext;
 use crate::sampling::GenerateOptions;
 use crate::script::fault::{IntoScript, ScriptResult};
+use crate::script::limits::Work;
 use crate::script::literal::kind_of;
 use crate::script::model_cache::ModelKey;
 use crate::script::options::{
@@ -52,9 +54,9 @@ options! {
 }
 
 /// A text, or token ids as they are.
-fn text_or_tokens(model: &HookedTransformer, input: Dynamic) -> Result<Vec<u32>> {
+fn text_or_tokens(run: &RunContext, model: &HookedTransformer, input: Dynamic) -> Result<Vec<u32>> {
     if let Some(text) = input.read_lock::<ImmutableString>() {
-        return model.to_tokens(&text);
+        return model.to_tokens_of_run(run, &text, true);
     }
     if input.is_array() {
         let tokens = TokenIds::decode("tokens", input)?.0;
@@ -69,8 +71,12 @@ fn text_or_tokens(model: &HookedTransformer, input: Dynamic) -> Result<Vec<u32>>
 }
 
 /// The same for a pass of the model, which needs at least one token.
-pub fn tokens_to_run(model: &HookedTransformer, input: Dynamic) -> Result<Vec<u32>> {
-    let tokens = text_or_tokens(model, input).map_err(|error| match error.subject() {
+pub fn tokens_to_run(
+    run: &RunContext,
+    model: &HookedTransformer,
+    input: Dynamic,
+) -> Result<Vec<u32>> {
+    let tokens = text_or_tokens(run, model, input).map_err(|error| match error.subject() {
         Some((Subject::Element, Some(i))) => error.about_one(Subject::Prompt, i),
         _ => error.about(Subject::Prompt),
     })?;
@@ -86,11 +92,21 @@ pub fn no_tokens(name: &str) -> Error {
         .hint("give ids as m.to_tokens(\"..\") gives them: BOS first")
 }
 
-fn ids(tokens: &[u32]) -> Array {
-    tokens
-        .iter()
-        .map(|token| Dynamic::from(i64::from(*token)))
-        .collect()
+/// Bytes that the text of a token takes in an array.
+const TOKEN_TEXT: u64 = 96;
+
+fn tokens_as_array(
+    ctx: &NativeCallContext,
+    model: &HookedTransformer,
+    text: &str,
+    prepend_bos: bool,
+) -> ScriptResult<Array> {
+    let run = &Session::of(ctx)?.run;
+    let tokens = model.to_tokens_of_run(run, text, prepend_bos).script()?;
+    let size = (tokens.len() * size_of::<Dynamic>()) as u64;
+    Work::of(ctx)?.array(tokens.len(), size)?;
+    let ids = tokens.iter().map(|token| Dynamic::from(i64::from(*token)));
+    Ok(ids.collect())
 }
 
 /// One name or an array of names, checked against the model.
@@ -241,22 +257,23 @@ pub mod functions {
     /// print(model.to_tokens("Love", #{ prepend_bos: false }));
     /// ```
     #[rhai_fn(name = "to_tokens", return_raw, pure)]
-    pub fn to_tokens(model: &mut HookedTransformer, text: &str) -> ScriptResult<Array> {
-        Ok(ids(&model.to_tokens(text).script()?))
+    pub fn to_tokens(
+        ctx: NativeCallContext,
+        model: &mut HookedTransformer,
+        text: &str,
+    ) -> ScriptResult<Array> {
+        tokens_as_array(&ctx, model, text, true)
     }
 
     #[rhai_fn(name = "to_tokens", return_raw, pure)]
     pub fn to_tokens_with(
+        ctx: NativeCallContext,
         model: &mut HookedTransformer,
         text: &str,
         options: Map,
     ) -> ScriptResult<Array> {
         let options = ToTokens::decode("to_tokens", options)?;
-        Ok(ids(&if options.prepend_bos {
-            model.to_tokens(text).script()?
-        } else {
-            model.tokenizer().encode(text).script()?
-        }))
+        tokens_as_array(&ctx, model, text, options.prepend_bos)
     }
 
     /// The text of each token by itself, BOS first. Takes a text or token ids.
@@ -265,10 +282,21 @@ pub mod functions {
     /// print(load_model("demo").to_str_tokens("I hate you"));
     /// ```
     #[rhai_fn(name = "to_str_tokens", return_raw, pure)]
-    pub fn to_str_tokens(model: &mut HookedTransformer, text: Dynamic) -> ScriptResult<Array> {
-        let tokens = text_or_tokens(model, text)?;
-        let texts = model.to_str_tokens(&tokens).script()?;
-        Ok(texts.into_iter().map(Dynamic::from).collect())
+    pub fn to_str_tokens(
+        ctx: NativeCallContext,
+        model: &mut HookedTransformer,
+        text: Dynamic,
+    ) -> ScriptResult<Array> {
+        let tokens = text_or_tokens(&Session::of(&ctx)?.run, model, text)?;
+        let work = Work::of(&ctx)?;
+        work.array(tokens.len(), tokens.len() as u64 * TOKEN_TEXT)?;
+        let mut texts = Array::with_capacity(tokens.len());
+        for some in tokens.chunks(1000) {
+            work.check()?;
+            let some = model.to_str_tokens(some).script()?;
+            texts.extend(some.into_iter().map(Dynamic::from));
+        }
+        Ok(texts)
     }
 
     /// The id of a text that is exactly one token; an error if it is not.
@@ -288,13 +316,18 @@ pub mod functions {
     /// print(model.to_string(model.to_tokens("Love")));
     /// ```
     #[rhai_fn(name = "to_string", return_raw, pure)]
-    pub fn tokens_to_string(model: &mut HookedTransformer, ids: Dynamic) -> ScriptResult<String> {
+    pub fn tokens_to_string(
+        ctx: NativeCallContext,
+        model: &mut HookedTransformer,
+        ids: Dynamic,
+    ) -> ScriptResult<String> {
         let tokens = if let Some(token) = whole(&ids) {
             TokenIds::decode("ids", Dynamic::from(vec![Dynamic::from(token)])).script()?
         } else {
             TokenIds::decode("ids", ids).script()?
         };
-        model.to_string(&tokens.0).script()
+        let run = &Session::of(&ctx)?.run;
+        model.to_string_of_run(run, tokens.0).script()
     }
 
     /// All hook points of the model, in the order of a pass.
@@ -323,8 +356,8 @@ pub mod functions {
         model: &mut HookedTransformer,
         text: Dynamic,
     ) -> ScriptResult<ActivationCache> {
-        let tokens = tokens_to_run(model, text)?;
         let session = Session::of(&ctx)?;
+        let tokens = tokens_to_run(&session.run, model, text)?;
         let cache = model.run_with_cache(&session.run, &tokens, &NamesFilter::All);
         cache.script()
     }
@@ -336,9 +369,9 @@ pub mod functions {
         text: Dynamic,
         wanted: Dynamic,
     ) -> ScriptResult<ActivationCache> {
-        let tokens = tokens_to_run(model, text)?;
-        let wanted = names(model, wanted)?;
         let session = Session::of(&ctx)?;
+        let tokens = tokens_to_run(&session.run, model, text)?;
+        let wanted = names(model, wanted)?;
         model
             .run_with_cache(&session.run, &tokens, &wanted)
             .script()
@@ -355,8 +388,8 @@ pub mod functions {
         model: &mut HookedTransformer,
         text: Dynamic,
     ) -> ScriptResult<Tensor> {
-        let tokens = tokens_to_run(model, text)?;
         let session = Session::of(&ctx)?;
+        let tokens = tokens_to_run(&session.run, model, text)?;
         model.logits(&session.run, &tokens, Hooks::none()).script()
     }
 
@@ -371,8 +404,8 @@ pub mod functions {
         model: &mut HookedTransformer,
         text: Dynamic,
     ) -> ScriptResult<f64> {
-        let tokens = tokens_to_run(model, text)?;
         let session = Session::of(&ctx)?;
+        let tokens = tokens_to_run(&session.run, model, text)?;
         let loss = model.loss(&session.run, &tokens, Hooks::none());
         Ok(f64::from(loss.script()?))
     }
@@ -388,8 +421,8 @@ pub mod functions {
         model: &mut HookedTransformer,
         text: Dynamic,
     ) -> ScriptResult<Array> {
-        let tokens = tokens_to_run(model, text)?;
         let session = Session::of(&ctx)?;
+        let tokens = tokens_to_run(&session.run, model, text)?;
         let values = model.loss_per_token(&session.run, &tokens, Hooks::none());
         Ok(losses(&values.script()?))
     }

@@ -5,7 +5,7 @@ use rhai::{Array, Dynamic, Map};
 
 use super::model::{no_tokens, tokens_to_run};
 use crate::analysis::{InjectionMode, forward_with_activation_additions};
-use crate::error::Subject;
+use crate::error::{Error, Subject};
 use crate::model::{HookName, HookedTransformer};
 use crate::script::fault::ScriptResult;
 use crate::script::literal;
@@ -64,6 +64,9 @@ options! {
     }
 }
 
+/// In bytes.
+const LONGEST_PROMPT: usize = 1_000_000;
+
 /// `function` is the name that was called.
 fn make_x_vector(function: &'static str, options: Map) -> ScriptResult<Array> {
     let options = XVectorOptions::decode(function, options)?;
@@ -75,6 +78,13 @@ fn make_x_vector(function: &'static str, options: Map) -> ScriptResult<Array> {
         pad_method: options.pad_method,
         custom_pad_id: options.custom_pad_id.map(|id| id.0),
     };
+    for (name, prompt) in [("prompt1", &wanted.prompt1), ("prompt2", &wanted.prompt2)] {
+        // Longer than any model's context; tokenizing it would take long.
+        if prompt.len() > LONGEST_PROMPT {
+            let size = format!("a text of {} bytes", prompt.len());
+            return Err(Error::invalid(name, size, "must be shorter than 1 MB").into());
+        }
+    }
     if let Some(model) = &options.model {
         let checked = wanted.act_name.check(model.arch());
         checked.map_err(|error| blame::<XVectorOptions>(error.about(Subject::HookPoint)))?;
@@ -153,7 +163,9 @@ pub mod functions {
         let options = Forward::decode("forward_with_activation_additions", options)?;
         let session = Session::of(&ctx)?;
         session.warn_of_bos(&options.activation_additions.list);
-        let tokens = tokens_to_run(&options.model, options.input.0).map_err(blame::<Forward>)?;
+        let session = Session::of(&ctx)?;
+        let tokens = tokens_to_run(&session.run, &options.model, options.input.0)
+            .map_err(blame::<Forward>)?;
         forward_with_activation_additions(
             &session.run,
             &options.model,

@@ -5,14 +5,30 @@ use rhai::{Array, Dynamic};
 
 use crate::error::{Error, ErrorKind};
 use crate::report::tensor_text;
-use crate::run::check_memory;
 use crate::script::fault::{IntoScript, ScriptResult};
+use crate::script::limits::Work;
+use crate::script::session::Session;
 use candle_core::{D, DType, Tensor};
 
 /// More values than this would be an unreasonable array.
 const MOST_VALUES: usize = 10_000_000;
 
-fn values(tensor: &Tensor) -> ScriptResult<Vec<f32>> {
+/// Before a function makes `copies` tensors as large as this one.
+fn room(ctx: &NativeCallContext, tensor: &Tensor, copies: usize) -> ScriptResult<()> {
+    let bytes = tensor.elem_count() * copies * tensor.dtype().size_in_bytes().max(4);
+    let what = || format!("a tensor of shape {:?}", tensor.dims());
+    let run = &Session::of(ctx)?.run;
+    match bytes < LARGE {
+        true => run.check().script(),
+        false => run.reserve(&what(), bytes as u64).script(),
+    }
+}
+
+/// Fewer bytes than this are not announced.
+const LARGE: usize = 1 << 20;
+
+fn values(ctx: &NativeCallContext, tensor: &Tensor) -> ScriptResult<Vec<f32>> {
+    room(ctx, tensor, 1)?;
     tensor
         .to_dtype(DType::F32)
         .and_then(|t| t.flatten_all())
@@ -20,12 +36,14 @@ fn values(tensor: &Tensor) -> ScriptResult<Vec<f32>> {
         .script()
 }
 
-fn nested(shape: &[usize], values: &[f32]) -> Dynamic {
-    match shape {
+/// The values of a tensor of this shape as arrays in arrays.
+fn nested(work: &mut Work, shape: &[usize], values: &[f32]) -> ScriptResult<Dynamic> {
+    Ok(match shape {
         [] => values
             .first()
             .map_or(Dynamic::UNIT, |x| Dynamic::from(f64::from(*x))),
         [_] => {
+            work.check()?;
             let row: Array = values
                 .iter()
                 .map(|x| Dynamic::from(f64::from(*x)))
@@ -34,16 +52,17 @@ fn nested(shape: &[usize], values: &[f32]) -> Dynamic {
         }
         [n, rest @ ..] => {
             let step = rest.iter().product::<usize>();
-            let rows: Array = (0..*n)
-                .map(|i| nested(rest, &values[i * step..(i + 1) * step]))
+            let rows: ScriptResult<Array> = (0..*n)
+                .map(|i| nested(work, rest, &values[i * step..(i + 1) * step]))
                 .collect();
-            Dynamic::from(rows)
+            Dynamic::from(rows?)
         }
-    }
+    })
 }
 
 /// Tensor with tensor; shapes must be equal or stretch to each other.
 fn pair(
+    ctx: &NativeCallContext,
     a: &Tensor,
     b: &Tensor,
     what: &str,
@@ -65,12 +84,12 @@ fn pair(
         .dims()
         .iter()
         .fold(1u64, |product, n| product.saturating_mul(*n as u64));
-    if elements > (a.elem_count() + b.elem_count()) as u64 {
-        check_memory(
-            &format!("a tensor of shape {:?}", shape.dims()),
-            elements.saturating_mul(a.dtype().size_in_bytes() as u64),
-            a.device(),
-        )?;
+    let bytes = elements.saturating_mul(a.dtype().size_in_bytes() as u64);
+    let run = &Session::of(ctx)?.run;
+    run.check().script()?;
+    if bytes >= LARGE as u64 && a.device().is_cpu() {
+        let what = format!("a tensor of shape {:?}", shape.dims());
+        run.reserve(&what, bytes).script()?;
     }
     operation(a, b).script()
 }
@@ -113,7 +132,7 @@ pub mod functions {
     }
 
     #[rhai_fn(name = "to_array", return_raw, pure)]
-    pub fn to_array(tensor: &mut Tensor) -> ScriptResult<Dynamic> {
+    pub fn to_array(ctx: NativeCallContext, tensor: &mut Tensor) -> ScriptResult<Dynamic> {
         if tensor.elem_count() > MOST_VALUES {
             return Err(Error::other(format!(
                 "a tensor of {} values is too large for an array",
@@ -122,7 +141,10 @@ pub mod functions {
             .hint("take a part of it first: t[0][-1]")
             .into());
         }
-        Ok(nested(tensor.dims(), &values(tensor)?))
+        let values = values(&ctx, tensor)?;
+        let mut work = Work::of(&ctx)?;
+        work.array(values.len(), (values.len() * size_of::<Dynamic>()) as u64)?;
+        nested(&mut work, tensor.dims(), &values)
     }
 
     #[rhai_fn(name = "len", get = "len", pure)]
@@ -136,8 +158,11 @@ pub mod functions {
     /// print(load_model("demo").run_with_cache("I think", "resid_pre1")["resid_pre1"].norm());
     /// ```
     #[rhai_fn(name = "norm", return_raw, pure)]
-    pub fn norm(tensor: &mut Tensor) -> ScriptResult<f64> {
-        let square: f64 = values(tensor)?.iter().map(|x| f64::from(*x).powi(2)).sum();
+    pub fn norm(ctx: NativeCallContext, tensor: &mut Tensor) -> ScriptResult<f64> {
+        let square: f64 = values(&ctx, tensor)?
+            .iter()
+            .map(|x| f64::from(*x).powi(2))
+            .sum();
         Ok(square.sqrt())
     }
 
@@ -147,8 +172,8 @@ pub mod functions {
     /// print(load_model("demo").logits("I think")[0][-1].softmax().sum());
     /// ```
     #[rhai_fn(name = "sum", return_raw, pure)]
-    pub fn sum(tensor: &mut Tensor) -> ScriptResult<f64> {
-        Ok(values(tensor)?.iter().map(|x| f64::from(*x)).sum())
+    pub fn sum(ctx: NativeCallContext, tensor: &mut Tensor) -> ScriptResult<f64> {
+        Ok(values(&ctx, tensor)?.iter().map(|x| f64::from(*x)).sum())
     }
 
     /// The values as one axis.
@@ -157,7 +182,8 @@ pub mod functions {
     /// print(load_model("demo").logits("I think").flatten().len());
     /// ```
     #[rhai_fn(name = "flatten", return_raw, pure)]
-    pub fn flatten(tensor: &mut Tensor) -> ScriptResult<Tensor> {
+    pub fn flatten(ctx: NativeCallContext, tensor: &mut Tensor) -> ScriptResult<Tensor> {
+        room(&ctx, tensor, 1)?;
         tensor.flatten_all().script()
     }
 
@@ -167,7 +193,8 @@ pub mod functions {
     /// print(load_model("demo").logits("I think").softmax().shape);
     /// ```
     #[rhai_fn(name = "softmax", return_raw, pure)]
-    pub fn softmax(tensor: &mut Tensor) -> ScriptResult<Tensor> {
+    pub fn softmax(ctx: NativeCallContext, tensor: &mut Tensor) -> ScriptResult<Tensor> {
+        room(&ctx, tensor, 2)?;
         axes(tensor, "softmax")?;
         candle_nn::ops::softmax(tensor, D::Minus1).script()
     }
@@ -178,48 +205,50 @@ pub mod functions {
     /// print(load_model("demo").logits("I think").log_softmax().shape);
     /// ```
     #[rhai_fn(name = "log_softmax", return_raw, pure)]
-    pub fn log_softmax(tensor: &mut Tensor) -> ScriptResult<Tensor> {
+    pub fn log_softmax(ctx: NativeCallContext, tensor: &mut Tensor) -> ScriptResult<Tensor> {
+        room(&ctx, tensor, 2)?;
         axes(tensor, "log_softmax")?;
         candle_nn::ops::log_softmax(tensor, D::Minus1).script()
     }
 
     #[rhai_fn(index_get, return_raw, pure)]
-    pub fn at(tensor: &mut Tensor, i: i64) -> ScriptResult<Dynamic> {
+    pub fn at(ctx: NativeCallContext, tensor: &mut Tensor, i: i64) -> ScriptResult<Dynamic> {
         let part = index(tensor, i)?;
         if part.rank() == 0 {
-            return Ok(Dynamic::from(f64::from(values(&part)?[0])));
+            return Ok(Dynamic::from(f64::from(values(&ctx, &part)?[0])));
         }
         Ok(Dynamic::from(part))
     }
 
     #[rhai_fn(name = "+", return_raw)]
-    pub fn add(a: Tensor, b: Tensor) -> ScriptResult<Tensor> {
-        pair(&a, &b, "added", Tensor::broadcast_add)
+    pub fn add(ctx: NativeCallContext, a: Tensor, b: Tensor) -> ScriptResult<Tensor> {
+        pair(&ctx, &a, &b, "added", Tensor::broadcast_add)
     }
 
     #[rhai_fn(name = "-", return_raw)]
-    pub fn subtract(a: Tensor, b: Tensor) -> ScriptResult<Tensor> {
-        pair(&a, &b, "subtracted", Tensor::broadcast_sub)
+    pub fn subtract(ctx: NativeCallContext, a: Tensor, b: Tensor) -> ScriptResult<Tensor> {
+        pair(&ctx, &a, &b, "subtracted", Tensor::broadcast_sub)
     }
 
     #[rhai_fn(name = "*", return_raw)]
-    pub fn multiply(a: Tensor, b: Tensor) -> ScriptResult<Tensor> {
-        pair(&a, &b, "multiplied", Tensor::broadcast_mul)
+    pub fn multiply(ctx: NativeCallContext, a: Tensor, b: Tensor) -> ScriptResult<Tensor> {
+        pair(&ctx, &a, &b, "multiplied", Tensor::broadcast_mul)
     }
 
     #[rhai_fn(name = "/", return_raw)]
-    pub fn divide(a: Tensor, b: Tensor) -> ScriptResult<Tensor> {
-        pair(&a, &b, "divided", Tensor::broadcast_div)
+    pub fn divide(ctx: NativeCallContext, a: Tensor, b: Tensor) -> ScriptResult<Tensor> {
+        pair(&ctx, &a, &b, "divided", Tensor::broadcast_div)
     }
 
     #[rhai_fn(name = "-", return_raw)]
-    pub fn negate(a: Tensor) -> ScriptResult<Tensor> {
+    pub fn negate(ctx: NativeCallContext, a: Tensor) -> ScriptResult<Tensor> {
+        room(&ctx, &a, 1)?;
         a.neg().script()
     }
 
     #[rhai_fn(name = "to_string", name = "to_debug", return_raw, pure)]
-    pub fn text(tensor: &mut Tensor) -> ScriptResult<String> {
-        let all = values(tensor)?;
+    pub fn text(ctx: NativeCallContext, tensor: &mut Tensor) -> ScriptResult<String> {
+        let all = values(&ctx, tensor)?;
         Ok(tensor_text(tensor.dims(), &all, tensor.dtype().as_str()))
     }
 }
@@ -237,42 +266,62 @@ macro_rules! number_arithmetic {
         #[export_module]
         pub mod $module {
             #[rhai_fn(name = "+", return_raw)]
-            pub fn add(a: Tensor, b: $number) -> ScriptResult<Tensor> {
+            pub fn add(ctx: NativeCallContext, a: Tensor, b: $number) -> ScriptResult<Tensor> {
+                room(&ctx, &a, 1)?;
                 (a + b as f64).script()
             }
 
             #[rhai_fn(name = "+", return_raw)]
-            pub fn add_to(a: $number, b: Tensor) -> ScriptResult<Tensor> {
+            pub fn add_to(ctx: NativeCallContext, a: $number, b: Tensor) -> ScriptResult<Tensor> {
+                room(&ctx, &b, 1)?;
                 (b + a as f64).script()
             }
 
             #[rhai_fn(name = "-", return_raw)]
-            pub fn subtract(a: Tensor, b: $number) -> ScriptResult<Tensor> {
+            pub fn subtract(ctx: NativeCallContext, a: Tensor, b: $number) -> ScriptResult<Tensor> {
+                room(&ctx, &a, 1)?;
                 (a - b as f64).script()
             }
 
             #[rhai_fn(name = "-", return_raw)]
-            pub fn subtract_from(a: $number, b: Tensor) -> ScriptResult<Tensor> {
+            pub fn subtract_from(
+                ctx: NativeCallContext,
+                a: $number,
+                b: Tensor,
+            ) -> ScriptResult<Tensor> {
+                room(&ctx, &b, 1)?;
                 b.affine(-1.0, a as f64).script()
             }
 
             #[rhai_fn(name = "*", return_raw)]
-            pub fn multiply(a: Tensor, b: $number) -> ScriptResult<Tensor> {
+            pub fn multiply(ctx: NativeCallContext, a: Tensor, b: $number) -> ScriptResult<Tensor> {
+                room(&ctx, &a, 1)?;
                 (a * b as f64).script()
             }
 
             #[rhai_fn(name = "*", return_raw)]
-            pub fn multiply_to(a: $number, b: Tensor) -> ScriptResult<Tensor> {
+            pub fn multiply_to(
+                ctx: NativeCallContext,
+                a: $number,
+                b: Tensor,
+            ) -> ScriptResult<Tensor> {
+                room(&ctx, &b, 1)?;
                 (b * a as f64).script()
             }
 
             #[rhai_fn(name = "/", return_raw)]
-            pub fn divide(a: Tensor, b: $number) -> ScriptResult<Tensor> {
+            pub fn divide(ctx: NativeCallContext, a: Tensor, b: $number) -> ScriptResult<Tensor> {
+                room(&ctx, &a, 1)?;
                 (a / b as f64).script()
             }
 
             #[rhai_fn(name = "/", return_raw)]
-            pub fn divide_from(a: $number, b: Tensor) -> ScriptResult<Tensor> {
+            pub fn divide_from(
+                ctx: NativeCallContext,
+                a: $number,
+                b: Tensor,
+            ) -> ScriptResult<Tensor> {
+                room(&ctx, &b, 2)?;
                 (b.recip().and_then(|b| b * a as f64)).script()
             }
         }
