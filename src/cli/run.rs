@@ -16,7 +16,8 @@ use crate::error::Error;
 use crate::permissions::Permissions;
 use crate::profile::Profile;
 use crate::repl;
-use crate::report::{ColorChoice, Painter, TerminalProgress};
+use crate::report::{ColorChoice, Painter, TerminalProgress, printable};
+use crate::suggest::nearest;
 use crate::script::{Host, Output, Params, Session, Stopped, folder_of, script_text};
 
 /// A script or the program failed.
@@ -29,8 +30,10 @@ const INTERRUPTED: u8 = 130;
 /// Runs the program with the process's own arguments.
 pub fn run() -> ExitCode {
     std::panic::set_hook(Box::new(|mistake| {
+        let mistake = mistake.to_string();
         complain(&format!(
-            "error: a mistake in avec itself: {mistake}\n  = help: please report it, with what led to it"
+            "error: a mistake in avec itself: {}\n  = help: please report it, with what led to it",
+            printable(&mistake)
         ));
     }));
     let cli = match parse() {
@@ -56,7 +59,7 @@ pub fn run() -> ExitCode {
     match dispatch(cli) {
         Ok(()) => ExitCode::SUCCESS,
         Err(Ended::Usage(text)) => {
-            complain(&text);
+            complain(&printable(&text));
             ExitCode::from(USAGE)
         }
         Err(Ended::Script(Stopped::Cancelled)) => {
@@ -199,7 +202,42 @@ fn run_script(run: &RunArgs, global: &GlobalArgs, profile: &Profile) -> Result<(
         let text = script_text(bytes, "standard input")?;
         return Ok(host.run_text("-", &text)?);
     }
+    if let Some(error) = command_meant(script) {
+        return Err(error.into());
+    }
     Ok(host.run_file(script)?)
+}
+
+/// What people call the commands of other programs, and avec's command for it.
+const COMMANDS: &[(&[&str], &str)] = &[
+    (
+        &["doc", "docs", "list", "ls", "functions", "reference"],
+        "`avec doc` lists the functions, `avec doc NAME` tells what one does",
+    ),
+    (&["help", "usage"], "`avec --help` tells how avec is called"),
+    (&["version"], "`avec --version` tells it"),
+    (
+        &["repl", "shell", "console", "interactive", "start"],
+        "`avec repl`, or `avec` alone, begins an interactive session",
+    ),
+    (
+        &["info", "show", "describe", "params"],
+        "`avec info SCRIPT` tells what a script is about, and its parameters",
+    ),
+    (&["run", "exec", "execute"], "`avec run SCRIPT` runs a script"),
+];
+
+/// For a single word that is no file: the command that was meant.
+fn command_meant(script: &Path) -> Option<Error> {
+    let word = script.to_str()?;
+    let is_word = word.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_');
+    if !is_word || script.exists() {
+        return None;
+    }
+    let names: Vec<&str> = COMMANDS.iter().flat_map(|(names, _)| *names).copied().collect();
+    let meant = nearest(word, &names)?;
+    let (_, advice) = COMMANDS.iter().find(|(names, _)| names.contains(&meant))?;
+    Some(Error::other(format!("there is no command or script `{word}`")).hint(*advice))
 }
 
 fn interactive(
@@ -247,7 +285,9 @@ fn session(
     let err = std::io::stderr();
     if !global.quiet {
         let painter = global.color.painter(&err);
-        session.notes = Box::new(move |note| complain(&painter.dim(&format!("avec: {note}"))));
+        session.notes = Box::new(move |note| {
+            complain(&painter.dim(&printable(&format!("avec: {note}"))));
+        });
         if err.is_terminal() {
             session.run.progress = Arc::new(TerminalProgress);
         }

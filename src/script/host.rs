@@ -9,6 +9,7 @@ use rhai::{
 
 use super::bindings;
 use super::catalog::Catalog;
+use super::caught;
 use super::diagnostic::Diagnostic;
 use super::header::Header;
 use super::help;
@@ -89,6 +90,7 @@ impl Host {
         harden(&mut engine);
         bindings::register(&mut engine);
         help::register(&mut engine);
+        caught::register(&mut engine);
         for module in &registered {
             engine.register_global_module(module.clone());
         }

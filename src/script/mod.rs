@@ -5,9 +5,11 @@
 
 pub(crate) mod bindings;
 mod catalog;
+mod caught;
 mod diagnostic;
 mod engine_errors;
 mod fault;
+mod habits;
 mod header;
 mod help;
 mod hints;

@@ -4,7 +4,7 @@ use rhai::{AST, EvalAltResult, Position};
 
 use super::catalog::Catalog;
 use super::diagnostic::{Diagnostic, Label};
-use super::engine_errors::{names_in, words};
+use super::engine_errors::words;
 use super::fault::{Fault, Place, Problem};
 use super::hints::hints;
 use super::literal::shortened;
@@ -49,6 +49,9 @@ fn diagnose_in(
     main: &Script,
     catalog: &Catalog,
 ) -> Diagnostic {
+    if let Some(fault) = Fault::of(error) {
+        return diagnose_fault(&fault, error.position(), script);
+    }
     match error {
         // First the error itself, then where it was called from.
         EvalAltResult::ErrorInFunctionCall(name, source, inner, pos) => {
@@ -78,21 +81,18 @@ fn diagnose_in(
             }
             diagnostic
         }
-        EvalAltResult::ErrorRuntime(value, pos) => match value.clone().try_cast::<Fault>() {
-            Some(fault) => diagnose_fault(&fault, *pos, script),
-            None => {
-                // A text is a message of the script's own; another value alone says nothing.
-                let text = value.read_lock::<rhai::ImmutableString>();
-                let thrown = match text.as_deref() {
-                    Some(text) => text.to_string(),
-                    None if value.is_unit() => "the script threw an error".into(),
-                    None => format!("the script threw {}", shortened(value)),
-                };
-                simple(thrown, *pos, script)
-            }
-        },
+        EvalAltResult::ErrorRuntime(value, pos) => {
+            // A text is a message of the script's own; another value alone says nothing.
+            let text = value.read_lock::<rhai::ImmutableString>();
+            let thrown = match text.as_deref() {
+                Some(text) => text.to_string(),
+                None if value.is_unit() => "the script threw an error".into(),
+                None => format!("the script threw {}", shortened(value)),
+            };
+            simple(thrown, *pos, script)
+        }
         other => {
-            let (message, hints) = words(other, &names_in(script.text), catalog);
+            let (message, hints) = words(other, script.text, catalog);
             let mut diagnostic = simple(message, other.position(), script);
             diagnostic.hints = hints;
             diagnostic

@@ -11,6 +11,7 @@ use super::state::{Interactive, LAST};
 use super::transcript::{TRANSCRIPT, is_of_session};
 use crate::analysis::Completions;
 use crate::error::Result;
+use crate::report::printable;
 use crate::script::host::Stopped;
 use crate::script::source::{folder_of, read_script};
 use crate::script::syntax::{Statement, statements};
@@ -253,7 +254,7 @@ impl Interactive {
         }
         let width = self.session().output.columns();
         let text = shown(value, width, &|value| self.debug_text(value));
-        (Shown::Value, Some(text))
+        (Shown::Value, Some(printable(&text).into_owned()))
     }
 }
 

@@ -461,7 +461,7 @@ fn an_interrupted_generation_is_left_out() {
         "print_n_comparisons(#{ model: m, prompt: \"I think\", num_comparisons: 5000, tokens_to_generate: 100, stop_at_eos: false })",
         "let text = m.generate(\"I think\", #{ max_new_tokens: 120, num_return_sequences: 5000, stop_at_eos: false });",
     ] {
-        let cancel = t.state.session().cancel.clone();
+        let cancel = t.state.session().run.cancel.clone();
         let raised = std::thread::spawn(move || {
             std::thread::sleep(std::time::Duration::from_millis(300));
             cancel.raise();
