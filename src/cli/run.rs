@@ -17,8 +17,8 @@ use crate::permissions::Permissions;
 use crate::profile::Profile;
 use crate::repl;
 use crate::report::{ColorChoice, Painter, TerminalProgress, printable};
-use crate::suggest::nearest;
 use crate::script::{Host, Output, Params, Session, Stopped, folder_of, script_text};
+use crate::suggest::nearest;
 
 /// A script or the program failed.
 const FAILED: u8 = 1;
@@ -224,17 +224,26 @@ const COMMANDS: &[(&[&str], &str)] = &[
         &["info", "show", "describe", "params"],
         "`avec info SCRIPT` tells what a script is about, and its parameters",
     ),
-    (&["run", "exec", "execute"], "`avec run SCRIPT` runs a script"),
+    (
+        &["run", "exec", "execute"],
+        "`avec run SCRIPT` runs a script",
+    ),
 ];
 
 /// For a single word that is no file: the command that was meant.
 fn command_meant(script: &Path) -> Option<Error> {
     let word = script.to_str()?;
-    let is_word = word.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_');
+    let is_word = word
+        .chars()
+        .all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_');
     if !is_word || script.exists() {
         return None;
     }
-    let names: Vec<&str> = COMMANDS.iter().flat_map(|(names, _)| *names).copied().collect();
+    let names: Vec<&str> = COMMANDS
+        .iter()
+        .flat_map(|(names, _)| *names)
+        .copied()
+        .collect();
     let meant = nearest(word, &names)?;
     let (_, advice) = COMMANDS.iter().find(|(names, _)| names.contains(&meant))?;
     Some(Error::other(format!("there is no command or script `{word}`")).hint(*advice))

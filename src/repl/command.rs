@@ -186,11 +186,14 @@ fn saving(argument: &str) -> Result<Saving> {
         }
     }
     if rest.starts_with("--") {
-        return Err(Error::other(format!(":save has no {rest}"))
-            .hint(":save [--last] [--force] FILE"));
+        return Err(
+            Error::other(format!(":save has no {rest}")).hint(":save [--last] [--force] FILE")
+        );
     }
     if rest.is_empty() {
-        return Err(Error::other(":save needs a file: :save [--last] [--force] FILE"));
+        return Err(Error::other(
+            ":save needs a file: :save [--last] [--force] FILE",
+        ));
     }
     Ok(Saving {
         path: unquoted(rest).into(),

@@ -178,7 +178,9 @@ impl Completer for Assistant {
             return Ok((pos, Vec::new()));
         };
         // A file's name may hold what would act on the terminal.
-        let harmless = offers.into_iter().filter(|offer| visible(&offer.text) == offer.text);
+        let harmless = offers
+            .into_iter()
+            .filter(|offer| visible(&offer.text) == offer.text);
         let pairs = harmless.map(|offer| Pair {
             display: visible(&offer.display),
             replacement: offer.text,

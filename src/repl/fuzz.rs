@@ -46,7 +46,11 @@ pub fn terminal_input(state: &Interactive, data: &[u8]) {
             let catalog = state.language();
             let (start, offers) = complete(&input, state, catalog);
             assert!(input.is_char_boundary(start));
-            assert!(offers.iter().all(|offer| offer.text.starts_with(&input[start..])));
+            assert!(
+                offers
+                    .iter()
+                    .all(|offer| offer.text.starts_with(&input[start..]))
+            );
         }
     }
 }

@@ -13,7 +13,9 @@ pub(super) fn inputs(text: &str) -> Vec<String> {
     if !begins {
         // A further line that is pasted alone: no line of rhai begins with three points.
         let alone = first.filter(|_| text.lines().count() == 1);
-        let line = alone.and_then(|line| behind(line, CONTINUED)).unwrap_or(text);
+        let line = alone
+            .and_then(|line| behind(line, CONTINUED))
+            .unwrap_or(text);
         return vec![line.to_owned()];
     }
     let mut inputs: Vec<String> = Vec::new();

@@ -187,7 +187,14 @@ impl Shell {
         let rest = "Everything else is rhai: let x = 1; x + 1. `_` is the last value.";
         text.push_str(&filled("", rest, 0, width));
         text.push_str("\n\n");
-        text.push_str(&self.state.borrow().host().catalog().overview_within(columns));
+        text.push_str(
+            &self
+                .state
+                .borrow()
+                .host()
+                .catalog()
+                .overview_within(columns),
+        );
         self.say(&text);
     }
 
@@ -306,7 +313,9 @@ fn write_over(path: &Path, text: &str) -> std::io::Result<()> {
     if std::fs::symlink_metadata(path).is_ok_and(|found| !found.is_file()) {
         return Err(std::io::Error::other("it is not a file"));
     }
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let folder = path
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty());
     let mut file = tempfile::Builder::new()
         .prefix(".avec-")
         .tempfile_in(folder.unwrap_or(Path::new(".")))?;

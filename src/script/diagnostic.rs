@@ -34,7 +34,11 @@ impl Diagnostic {
     /// The same for a terminal of `columns`: of a line that is wider, the part around the
     /// caret, since a terminal would break it and the caret would stand under something else.
     pub fn render_within(&self, painter: Painter, columns: Option<usize>) -> String {
-        let mut out = format!("{} {}", painter.red("error:"), painter.bold(&printable(&self.message)));
+        let mut out = format!(
+            "{} {}",
+            painter.red("error:"),
+            painter.bold(&printable(&self.message))
+        );
         let digits = self
             .labels
             .iter()
@@ -63,7 +67,10 @@ impl Diagnostic {
             // Tabs are one column in the count and many on the screen.
             let untabbed = |text: &str| printable(&text.replace('\t', "    ")).into_owned();
             let shown = untabbed(source);
-            let indent: String = source.chars().take(label.column.saturating_sub(1)).collect();
+            let indent: String = source
+                .chars()
+                .take(label.column.saturating_sub(1))
+                .collect();
             let indent = untabbed(&indent);
             let marked: String = source
                 .chars()
@@ -97,7 +104,11 @@ impl Diagnostic {
             }
         }
         for hint in &self.hints {
-            out.push_str(&format!("\n{margin} {} {}", painter.cyan("= help:"), printable(hint)));
+            out.push_str(&format!(
+                "\n{margin} {} {}",
+                painter.cyan("= help:"),
+                printable(hint)
+            ));
         }
         out
     }

@@ -28,11 +28,7 @@ pub fn words(error: &EvalAltResult, text: &str, catalog: &Catalog) -> (String, V
     (message, hints)
 }
 
-fn plain_words(
-    error: &EvalAltResult,
-    script: &str,
-    catalog: &Catalog,
-) -> (String, Vec<String>) {
+fn plain_words(error: &EvalAltResult, script: &str, catalog: &Catalog) -> (String, Vec<String>) {
     let names = &names_in(script);
     use EvalAltResult as E;
     let none = Vec::new();
@@ -63,16 +59,13 @@ fn plain_words(
             format!("there is no variable `{name}`"),
             unseen(name, script, *place, names),
         ),
-        E::ErrorPropertyNotFound(name, _) => (
-            format!("there is no property `{name}`"),
-            {
-                let mut keys: Vec<String> = ROW_KEYS.map(str::to_owned).into();
-                keys.extend(keys_in(script));
-                let mut hints = did_you_mean(name, &keys);
-                hints.push("map.keys() lists those that an object map has".into());
-                hints
-            },
-        ),
+        E::ErrorPropertyNotFound(name, _) => (format!("there is no property `{name}`"), {
+            let mut keys: Vec<String> = ROW_KEYS.map(str::to_owned).into();
+            keys.extend(keys_in(script));
+            let mut hints = did_you_mean(name, &keys);
+            hints.push("map.keys() lists those that an object map has".into());
+            hints
+        }),
         E::ErrorFunctionNotFound(signature, place) => {
             unknown_function(signature, script, *place, catalog)
         }
@@ -115,7 +108,10 @@ fn plain_words(
         ),
         E::ErrorFor(_) => (
             "`for` needs something to go through: an array, a range, a string".into(),
-            vec!["the rows of a table are table.to_array(), the keys of an object map map.keys()".into()],
+            vec![
+                "the rows of a table are table.to_array(), the keys of an object map map.keys()"
+                    .into(),
+            ],
         ),
         E::ErrorAssignmentToConstant(name, _) => (
             format!("`{name}` is a constant and can't be changed"),
@@ -206,7 +202,10 @@ const KEYWORDS: &[(&str, &str)] = &[
     ("curry", "curry(function: Fn, arguments..) -> Fn"),
     ("Fn", "Fn(name: string) -> Fn"),
     ("is_def_var", "is_def_var(name: string) -> bool"),
-    ("is_def_fn", "is_def_fn(name: string, parameters: integer) -> bool"),
+    (
+        "is_def_fn",
+        "is_def_fn(name: string, parameters: integer) -> bool",
+    ),
     ("is_shared", "is_shared(value: any) -> bool"),
 ];
 
@@ -256,13 +255,15 @@ fn unknown_function(
                 [one] => format!("`{name}` can't be used on {one}"),
                 _ => format!("`{name}` can't be used between {}", written.join(" and ")),
             },
-            operator_hint(name, &types).into_iter().map(str::to_owned).collect(),
+            operator_hint(name, &types)
+                .into_iter()
+                .map(str::to_owned)
+                .collect(),
         );
     }
     let forms = known_forms(name, &types, script, catalog);
     // A value of another type than those that the function is for.
-    let instead =
-        instead_of(name).filter(|_| forms.is_empty() || !types.iter().any(Type::is_own));
+    let instead = instead_of(name).filter(|_| forms.is_empty() || !types.iter().any(Type::is_own));
     if forms.is_empty() {
         if names_in(script).iter().any(|known| known == name) {
             return (
@@ -281,7 +282,11 @@ fn unknown_function(
         };
         return (format!("there is no function `{name}`"), hints);
     }
-    let mut hints: Vec<String> = forms.iter().take(FORMS).map(|form| format!("it is {form}")).collect();
+    let mut hints: Vec<String> = forms
+        .iter()
+        .take(FORMS)
+        .map(|form| format!("it is {form}"))
+        .collect();
     if forms.len() > FORMS {
         hints.push(format!("it has {} more forms", forms.len() - FORMS));
     }
@@ -304,7 +309,10 @@ fn known_forms(name: &str, types: &[Type], script: &str, catalog: &Catalog) -> V
     let own: Vec<&&Form> = all.iter().filter(|form| !form.is_standard).collect();
     let same: Vec<&&Form> = all
         .iter()
-        .filter(|form| form.receiver().is_some_and(|receiver| Some(receiver) == types.first()))
+        .filter(|form| {
+            form.receiver()
+                .is_some_and(|receiver| Some(receiver) == types.first())
+        })
         .collect();
     let chosen: Vec<String> = match (own.as_slice(), same.as_slice()) {
         ([], []) => all.iter().map(ToString::to_string).collect(),
@@ -332,9 +340,9 @@ fn operator_hint(operator: &str, types: &[Type]) -> Option<&'static str> {
         "%" if is(0, Type::STRING) => {
             Some("a text with values in it stands in backquotes: `x is ${x}`")
         }
-        "*" if is(0, Type::ARRAY) || is(1, Type::ARRAY) => {
-            Some("calculate element by element: a.map(|x| 2 * x); n equal elements are: let a = []; a.pad(n, 0)")
-        }
+        "*" if is(0, Type::ARRAY) || is(1, Type::ARRAY) => Some(
+            "calculate element by element: a.map(|x| 2 * x); n equal elements are: let a = []; a.pad(n, 0)",
+        ),
         "*" if is(0, Type::STRING) => {
             Some("repeat a text in a loop: let text = \"\"; for i in 0..3 { text += \"ab\" }")
         }
@@ -344,7 +352,9 @@ fn operator_hint(operator: &str, types: &[Type]) -> Option<&'static str> {
         "-" | "/" | "+" if is(0, Type::ARRAY) || is(1, Type::ARRAY) => {
             Some("calculate element by element: a.map(|x| x - 1)")
         }
-        _ if is(0, Type::UNIT) || is(1, Type::UNIT) => Some("() is no value: where does it come from?"),
+        _ if is(0, Type::UNIT) || is(1, Type::UNIT) => {
+            Some("() is no value: where does it come from?")
+        }
         "&&" | "||" | "!" => Some("ask for what is meant: x != 0, !text.is_empty()"),
         _ => None,
     }

@@ -39,7 +39,16 @@ pub fn advice(
 /// Words at the place of an error.
 const WORDS: &[(&[&str], &str)] = &[
     (
-        &["None", "nil", "null", "undefined", "NULL", "nothing", "NA", "NaN"],
+        &[
+            "None",
+            "nil",
+            "null",
+            "undefined",
+            "NULL",
+            "nothing",
+            "NA",
+            "NaN",
+        ],
         "no value is written () here",
     ),
     (&["True", "TRUE"], "it is written in small letters: true"),
@@ -62,11 +71,19 @@ const WORDS: &[(&[&str], &str)] = &[
         "avec's functions need no import; a file of your own is imported with: import \"lib/x\" as x;",
     ),
     (
-        &["var", "local", "mut", "auto", "int", "float", "double", "string", "str", "bool"],
+        &[
+            "var", "local", "mut", "auto", "int", "float", "double", "string", "str", "bool",
+        ],
         "a variable is made with `let`, without a type: let x = 1;",
     ),
-    (&["end", "endif", "done", "fi"], "a block ends with }: if x { .. }"),
-    (&["then", "begin", "do"], "a block stands in braces: if x { .. }"),
+    (
+        &["end", "endif", "done", "fi"],
+        "a block ends with }: if x { .. }",
+    ),
+    (
+        &["then", "begin", "do"],
+        "a block stands in braces: if x { .. }",
+    ),
     (&["pass"], "an empty block is written { }"),
     (
         &["raise", "error", "stop"],
@@ -80,7 +97,10 @@ const WORDS: &[(&[&str], &str)] = &[
         &["self"],
         "`this` stands for the value that a function is called on as a method",
     ),
-    (&["del", "delete"], "a key is taken out with map.remove(\"key\")"),
+    (
+        &["del", "delete"],
+        "a key is taken out with map.remove(\"key\")",
+    ),
     (
         &["assert"],
         "write it as: if x != 1 { throw \"x should be 1\" }",
@@ -98,10 +118,7 @@ const WORDS: &[(&[&str], &str)] = &[
         &["np", "numpy", "torch", "math", "Math"],
         "numbers have methods here: x.sqrt(), x.exp(), x.floor(); help(\"numbers\") lists them",
     ),
-    (
-        &["foreach"],
-        "go through an array with: for x in a { .. }",
-    ),
+    (&["foreach"], "go through an array with: for x in a { .. }"),
 ];
 
 /// Signs that the language lacks, wherever in a statement they stand.
@@ -113,11 +130,20 @@ const SIGNS: &[(&str, &str)] = &[
     ("--", "write x -= 1"),
     (":=", "a variable is made with: let x = 1;"),
     ("<-", "a variable is made with: let x = 1;"),
-    ("->", "a closure is written |x| x + 1; types are not written"),
+    (
+        "->",
+        "a closure is written |x| x + 1; types are not written",
+    ),
     ("=>", "a closure is written |x| x + 1"),
-    ("@", "there are no macros, decorators or matrix products: call the function"),
+    (
+        "@",
+        "there are no macros, decorators or matrix products: call the function",
+    ),
     ("is", "`is` is written == here: x == ()"),
-    ("function", "a function is written fn name(x) { x + 1 }, a closure |x| x + 1"),
+    (
+        "function",
+        "a function is written fn name(x) { x + 1 }, a closure |x| x + 1",
+    ),
     ("?", "write it as: if a { b } else { c }"),
 ];
 
@@ -133,7 +159,10 @@ impl<'t> Around<'t> {
 
     fn before(&self) -> Vec<&'t str> {
         let from = self.at.saturating_sub(8);
-        self.tokens[from..self.at].iter().map(|t| self.of(t)).collect()
+        self.tokens[from..self.at]
+            .iter()
+            .map(|t| self.of(t))
+            .collect()
     }
 
     fn here(&self) -> Vec<&'t str> {
@@ -155,8 +184,7 @@ impl<'t> Around<'t> {
             .rev()
             .find(|i| before[*i].opens().is_some() && brackets.partner(*i).is_none())?;
         let name = &before[open.checked_sub(1)?];
-        (self.of(&before[open]) == "(" && name.kind == TokenKind::Identifier)
-            .then(|| self.of(name))
+        (self.of(&before[open]) == "(" && name.kind == TokenKind::Identifier).then(|| self.of(name))
     }
 
     fn at_place(&self, is_syntax: bool, catalog: &Catalog) -> Option<String> {
@@ -187,8 +215,7 @@ impl<'t> Around<'t> {
                 "make each variable on its own: let a = pair[0]; let b = pair[1];"
             }
             ([.., "let" | "const", _], [":", ..]) => "types are not written: let x = 1;",
-            ([.., "fn", _, "(", _], [":" | "=", ..])
-            | ([.., ",", _], [":" | "=", ..])
+            ([.., "fn", _, "(", _], [":" | "=", ..]) | ([.., ",", _], [":" | "=", ..])
                 if self.in_signature() =>
             {
                 "parameters have neither types nor defaults: fn f(x) { .. }"
@@ -213,9 +240,7 @@ impl<'t> Around<'t> {
             {
                 return Some(format!("a new variable needs `let`: let {name} = .."));
             }
-            (_, ["print" | "debug", next, ..]) if *next != "(" => {
-                "a call has brackets: print(x)"
-            }
+            (_, ["print" | "debug", next, ..]) if *next != "(" => "a call has brackets: print(x)",
             ([.., "}"], ["if", ..]) => return self.word(here[0]),
             (before, ["if", ..]) if is_syntax && !begins_statement(before) => {
                 "write it as: if c { a } else { b }"
@@ -309,9 +334,10 @@ fn named_argument(callee: &str, name: &str, is_first: bool, catalog: &Catalog) -
 
 /// `x // 2`, which is a comment to rhai, so that what it reads has no end.
 fn integer_division(text: &str, all: &[Token], place: usize) -> Option<String> {
-    let mut pairs = all.iter().enumerate().filter(|(_, token)| {
-        token.kind == TokenKind::Comment && token.of(text).starts_with("//")
-    });
+    let mut pairs = all
+        .iter()
+        .enumerate()
+        .filter(|(_, token)| token.kind == TokenKind::Comment && token.of(text).starts_with("//"));
     let (i, comment) = pairs.rfind(|(_, token)| token.span.start <= place)?;
     let before = all[..i].iter().rfind(|t| t.kind != TokenKind::Whitespace)?;
     let is_value = matches!(before.kind, TokenKind::Number | TokenKind::Identifier)
@@ -320,53 +346,136 @@ fn integer_division(text: &str, all: &[Token], place: usize) -> Option<String> {
     let end = divisor.find(|c: char| !(c.is_alphanumeric() || c == '_' || c == '.'));
     let rest = &divisor[end.unwrap_or(divisor.len())..];
     let is_short = !divisor.is_empty() && rest.chars().all(|c| ")];, ".contains(c));
-    (is_value && is_short).then(|| {
-        "// begins a comment; integers divide to an integer with /: 7 / 2 is 3".to_owned()
-    })
+    (is_value && is_short)
+        .then(|| "// begins a comment; integers divide to an integer with /: 7 / 2 is 3".to_owned())
 }
 
 /// Functions that do not exist, or not of these types, and what does the same.
 const INSTEAD: &[(&[&str], &str)] = &[
-    (&["append", "add"], "add an element with a.push(x), an array with a.append([x])"),
+    (
+        &["append", "add"],
+        "add an element with a.push(x), an array with a.append([x])",
+    ),
     (&["length", "size", "count", "nrow"], "it is len: x.len()"),
-    (&["sum"], "add up an array with a.reduce(|sum, x| sum + x, 0.0)"),
-    (&["mean", "average", "avg"], "take the mean of an array with a.reduce(|sum, x| sum + x, 0.0) / a.len()"),
-    (&["max", "maximum", "minimum", "min"], "the largest of an array is a.reduce(|m, x| max(m, x), a[0])"),
-    (&["argmax", "argmin"], "sort positions with a.sort(|x, y| ..), or keep the best in a loop"),
-    (&["round"], "digits are cut with (x * 100.0).round() / 100.0"),
-    (&["zip"], "go through two arrays with: for (x, i) in a { print(`${x} ${b[i]}`) }"),
-    (&["enumerate"], "the counter comes second: for (x, i) in a { .. }"),
-    (&["range", "seq"], "a range is written 0..5, and in steps range(0, 10, 2)"),
+    (
+        &["sum"],
+        "add up an array with a.reduce(|sum, x| sum + x, 0.0)",
+    ),
+    (
+        &["mean", "average", "avg"],
+        "take the mean of an array with a.reduce(|sum, x| sum + x, 0.0) / a.len()",
+    ),
+    (
+        &["max", "maximum", "minimum", "min"],
+        "the largest of an array is a.reduce(|m, x| max(m, x), a[0])",
+    ),
+    (
+        &["argmax", "argmin"],
+        "sort positions with a.sort(|x, y| ..), or keep the best in a loop",
+    ),
+    (
+        &["round"],
+        "digits are cut with (x * 100.0).round() / 100.0",
+    ),
+    (
+        &["zip"],
+        "go through two arrays with: for (x, i) in a { print(`${x} ${b[i]}`) }",
+    ),
+    (
+        &["enumerate"],
+        "the counter comes second: for (x, i) in a { .. }",
+    ),
+    (
+        &["range", "seq"],
+        "a range is written 0..5, and in steps range(0, 10, 2)",
+    ),
     (&["step", "step_by"], "a range in steps is range(0, 10, 2)"),
-    (&["join"], "join texts in a loop: let text = \"\"; for x in a { text += x }"),
+    (
+        &["join"],
+        "join texts in a loop: let text = \"\"; for x in a { text += x }",
+    ),
     (&["upper", "toUpperCase", "uppercase"], "it is s.to_upper()"),
     (&["lower", "toLowerCase", "lowercase"], "it is s.to_lower()"),
     (&["strip", "chomp"], "it is s.trim()"),
     (&["startswith", "startsWith"], "it is s.starts_with(\"..\")"),
     (&["endswith", "endsWith"], "it is s.ends_with(\"..\")"),
-    (&["substring", "substr", "slice"], "a part is s.sub_string(1..3), of an array a.extract(1..3)"),
-    (&["format", "sprintf"], "a text with values in it stands in backquotes: `x is ${x}`"),
-    (&["println", "printf", "cat", "puts", "echo", "display", "log"], "print with print(x); several values are one text: print(`${x} ${y}`)"),
-    (&["print", "debug"], "several values are one text: print(`${x} ${y}`)"),
+    (
+        &["substring", "substr", "slice"],
+        "a part is s.sub_string(1..3), of an array a.extract(1..3)",
+    ),
+    (
+        &["format", "sprintf"],
+        "a text with values in it stands in backquotes: `x is ${x}`",
+    ),
+    (
+        &["println", "printf", "cat", "puts", "echo", "display", "log"],
+        "print with print(x); several values are one text: print(`${x} ${y}`)",
+    ),
+    (
+        &["print", "debug"],
+        "several values are one text: print(`${x} ${y}`)",
+    ),
     (&["str", "string", "repr"], "make a text with x.to_string()"),
-    (&["int", "Int", "parseInt"], "it is parse_int(\"1\"), and of a number x.to_int()"),
-    (&["float", "Float64", "parseFloat"], "it is parse_float(\"1.5\"), and of a number x.to_float()"),
+    (
+        &["int", "Int", "parseInt"],
+        "it is parse_int(\"1\"), and of a number x.to_int()",
+    ),
+    (
+        &["float", "Float64", "parseFloat"],
+        "it is parse_float(\"1.5\"), and of a number x.to_float()",
+    ),
     (&["typeof", "type", "class"], "it is type_of(x)"),
-    (&["forEach", "foreach", "each"], "go through an array with: for x in a { .. }"),
-    (&["includes", "has", "has_key", "haskey"], "it is a.contains(x), and x in a"),
-    (&["dict", "Dict", "object"], "an object map is #{ key: value }, an empty one #{}"),
-    (&["list", "vec", "Array", "c"], "an array is [1, 2], an empty one []"),
+    (
+        &["forEach", "foreach", "each"],
+        "go through an array with: for x in a { .. }",
+    ),
+    (
+        &["includes", "has", "has_key", "haskey"],
+        "it is a.contains(x), and x in a",
+    ),
+    (
+        &["dict", "Dict", "object"],
+        "an object map is #{ key: value }, an empty one #{}",
+    ),
+    (
+        &["list", "vec", "Array", "c"],
+        "an array is [1, 2], an empty one []",
+    ),
     (&["sorted"], "sort an array in its place: a.sort()"),
     (&["reversed"], "reverse an array in its place: a.reverse()"),
-    (&["open", "read", "readFile", "write"], "scripts read no files; values are given with -p, as in param(\"name\", 1)"),
-    (&["input", "readline"], "scripts ask nothing; values are given with -p, as in param(\"name\", 1)"),
-    (&["assert"], "write it as: if x != 1 { throw \"x should be 1\" }"),
-    (&["Error", "ValueError", "Exception"], "throw a text: throw \"what is wrong\";"),
-    (&["rows", "iter", "items", "to_list", "tolist", "collect"], "table.to_array() and tensor.to_array() give arrays; map.keys() and map.values() too"),
+    (
+        &["open", "read", "readFile", "write"],
+        "scripts read no files; values are given with -p, as in param(\"name\", 1)",
+    ),
+    (
+        &["input", "readline"],
+        "scripts ask nothing; values are given with -p, as in param(\"name\", 1)",
+    ),
+    (
+        &["assert"],
+        "write it as: if x != 1 { throw \"x should be 1\" }",
+    ),
+    (
+        &["Error", "ValueError", "Exception"],
+        "throw a text: throw \"what is wrong\";",
+    ),
+    (
+        &["rows", "iter", "items", "to_list", "tolist", "collect"],
+        "table.to_array() and tensor.to_array() give arrays; map.keys() and map.values() too",
+    ),
     (&["to_dict"], "an object map is #{ key: value }"),
-    (&["eval", "exec"], "scripts run no text; call a function by its name with Fn(\"name\").call(x)"),
-    (&["exp", "sqrt", "log", "ln", "sin", "cos", "tan", "pow"], "of integers, make floats first: x.to_float().sqrt(); a power is x ** 2"),
-    (&["generate_text", "predict"], "a text is continued with model.generate(\"..\")"),
+    (
+        &["eval", "exec"],
+        "scripts run no text; call a function by its name with Fn(\"name\").call(x)",
+    ),
+    (
+        &["exp", "sqrt", "log", "ln", "sin", "cos", "tan", "pow"],
+        "of integers, make floats first: x.to_float().sqrt(); a power is x ** 2",
+    ),
+    (
+        &["generate_text", "predict"],
+        "a text is continued with model.generate(\"..\")",
+    ),
 ];
 
 /// What to write for a function that is not there, or not for these types.

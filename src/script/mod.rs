@@ -7,6 +7,7 @@ pub(crate) mod bindings;
 mod catalog;
 mod caught;
 mod diagnostic;
+mod division;
 mod engine_errors;
 mod fault;
 mod habits;

@@ -130,10 +130,16 @@ impl Remembered {
             format!("{name}: {}", distinct.join(", "))
         };
         match name {
-            "coeff" => Ok(of(self.steering()?.iter().map(|a| a.coeff.to_string()).collect())),
-            "layer" => Ok(of(
-                self.steering()?.iter().map(|a| a.act_name.to_string()).collect(),
-            )),
+            "coeff" => Ok(of(self
+                .steering()?
+                .iter()
+                .map(|a| a.coeff.to_string())
+                .collect())),
+            "layer" => Ok(of(self
+                .steering()?
+                .iter()
+                .map(|a| a.act_name.to_string())
+                .collect())),
             _ => self.option(name).map(line),
         }
     }

@@ -36,7 +36,13 @@ pub fn drawn(session: &Session, table: &Completions) -> String {
 }
 
 /// The keys of a row.
-pub const ROW_KEYS: [&str; 5] = ["prompts", "completions", "loss", "clean_loss", "is_modified"];
+pub const ROW_KEYS: [&str; 5] = [
+    "prompts",
+    "completions",
+    "loss",
+    "clean_loss",
+    "is_modified",
+];
 
 /// The rows of a table as maps.
 pub fn completion_maps(run: &RunContext, table: &Completions) -> ScriptResult<Array> {

@@ -69,6 +69,7 @@ fn generate(
     function: &'static str,
     map: Map,
 ) -> ScriptResult<Completions> {
+    Session::of(ctx)?.warn_of_division(&map);
     let options = GenUsing::decode(function, map)?;
     let additions = options.steering.additions();
     let session = Session::of(ctx)?;
@@ -98,6 +99,7 @@ fn compare(
     map: Map,
     losses: bool,
 ) -> ScriptResult<Completions> {
+    Session::of(ctx)?.warn_of_division(&map);
     let options = NComparisons::decode(function, map)?;
     let session = Session::of(ctx)?;
     let steering = &options.steering;

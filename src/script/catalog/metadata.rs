@@ -12,9 +12,7 @@ use super::types::Type;
 /// avec's own functions with their docs, in a fixed order, the forms of all functions, and the docs
 /// of rhai's.
 #[allow(clippy::type_complexity, reason = "taken apart where it is used")]
-pub(super) fn collect(
-    engine: &Engine,
-) -> (Vec<(Form, String)>, Vec<Form>, BTreeMap<Form, String>) {
+pub(super) fn collect(engine: &Engine) -> (Vec<(Form, String)>, Vec<Form>, BTreeMap<Form, String>) {
     let of = |standard: bool| {
         engine.collect_fn_metadata(
             None,

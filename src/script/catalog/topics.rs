@@ -10,8 +10,18 @@ const TOPICS: &[(&str, &[&str])] = &[
     (
         "models",
         &[
-            "load_model", "name", "n_layers", "n_heads", "n_ctx", "d_model", "d_head", "d_mlp",
-            "d_vocab", "device", "dtype", "hook_names",
+            "load_model",
+            "name",
+            "n_layers",
+            "n_heads",
+            "n_ctx",
+            "d_model",
+            "d_head",
+            "d_mlp",
+            "d_vocab",
+            "device",
+            "dtype",
+            "hook_names",
         ],
     ),
     (
@@ -20,34 +30,63 @@ const TOPICS: &[(&str, &[&str])] = &[
     ),
     (
         "activations",
-        &["run_with_cache", "names", "logits", "loss", "loss_per_token"],
+        &[
+            "run_with_cache",
+            "names",
+            "logits",
+            "loss",
+            "loss_per_token",
+        ],
     ),
     (
         "steering",
         &[
-            "x_vector", "get_x_vector", "ActivationAddition", "act_name", "coeff", "prompt",
-            "tokens", "forward_with_activation_additions",
+            "x_vector",
+            "get_x_vector",
+            "ActivationAddition",
+            "act_name",
+            "coeff",
+            "prompt",
+            "tokens",
+            "forward_with_activation_additions",
         ],
     ),
     (
         "generation",
         &[
-            "generate", "gen_using_model", "gen_using_activation_additions", "n_comparisons",
-            "print_n_comparisons", "pretty_print_completions",
+            "generate",
+            "gen_using_model",
+            "gen_using_activation_additions",
+            "n_comparisons",
+            "print_n_comparisons",
+            "pretty_print_completions",
         ],
     ),
     (
         "magnitudes",
         &[
-            "steering_vec_magnitudes", "prompt_magnitudes",
+            "steering_vec_magnitudes",
+            "prompt_magnitudes",
             "steering_magnitudes_relative_to_prompt",
         ],
     ),
     (
         "tensors",
-        &["shape", "len", "norm", "sum", "flatten", "softmax", "log_softmax", "to_array"],
+        &[
+            "shape",
+            "len",
+            "norm",
+            "sum",
+            "flatten",
+            "softmax",
+            "log_softmax",
+            "to_array",
+        ],
     ),
-    ("scripts", &["param", "to_json", "help", "message", "hint", "line"]),
+    (
+        "scripts",
+        &["param", "to_json", "help", "message", "hint", "line"],
+    ),
 ];
 
 /// Topics that are types, with the words for each.
@@ -60,10 +99,16 @@ const TYPES: &[(Type, &[&str])] = &[
     (Type::ERROR, &["error", "errors"]),
     (Type::STRING, &["string", "strings", "text", "texts"]),
     (Type::ARRAY, &["array", "arrays", "list", "lists"]),
-    (Type::MAP, &["map", "maps", "object map", "object maps", "dict"]),
+    (
+        Type::MAP,
+        &["map", "maps", "object map", "object maps", "dict"],
+    ),
     (Type::NUMBER, &["number", "numbers", "float", "floats"]),
     (Type::INTEGER, &["integer", "integers", "int"]),
-    (Type::FUNCTION, &["fn", "function", "functions", "closure", "closures"]),
+    (
+        Type::FUNCTION,
+        &["fn", "function", "functions", "closure", "closures"],
+    ),
     (Type::RANGE, &["range", "ranges"]),
     (Type::CHAR, &["char", "chars"]),
     (Type::BLOB, &["blob", "blobs"]),
@@ -106,7 +151,11 @@ impl Catalog {
             return Some(text);
         }
         if let Some((title, names)) = TOPICS.iter().find(|(title, _)| *title == name) {
-            return Some(format!("{title}:\n{}", self.summaries(names, width)).trim_end().to_owned());
+            return Some(
+                format!("{title}:\n{}", self.summaries(names, width))
+                    .trim_end()
+                    .to_owned(),
+            );
         }
         if let Some(kind) = type_named(name) {
             return Some(self.type_help(&kind, width));
@@ -116,12 +165,19 @@ impl Catalog {
             return Some(self.standard_help(&standard, width));
         }
         let starts = |f: &&super::entry::Function| !name.is_empty() && f.name.starts_with(name);
-        let beginning: Vec<&str> =
-            self.functions().iter().filter(starts).map(|f| f.name.as_str()).collect();
+        let beginning: Vec<&str> = self
+            .functions()
+            .iter()
+            .filter(starts)
+            .map(|f| f.name.as_str())
+            .collect();
         (!beginning.is_empty()).then(|| {
-            format!("what begins with {name}:\n{}", self.summaries(&beginning, width))
-                .trim_end()
-                .to_owned()
+            format!(
+                "what begins with {name}:\n{}",
+                self.summaries(&beginning, width)
+            )
+            .trim_end()
+            .to_owned()
         })
     }
 
@@ -147,7 +203,10 @@ impl Catalog {
             // Beside long names too little room would be left.
             let indent = if column + 24 > width { 6 } else { column };
             let text = if indent < column {
-                format!("{first}\n{}", filled("", &function.summary(), indent, width))
+                format!(
+                    "{first}\n{}",
+                    filled("", &function.summary(), indent, width)
+                )
             } else {
                 filled(&first, &function.summary(), indent, width)
             };
@@ -237,7 +296,11 @@ mod tests {
     #[test]
     fn every_function_has_one_topic() {
         let catalog = catalog();
-        let mut listed: Vec<&str> = TOPICS.iter().flat_map(|(_, names)| *names).copied().collect();
+        let mut listed: Vec<&str> = TOPICS
+            .iter()
+            .flat_map(|(_, names)| *names)
+            .copied()
+            .collect();
         listed.sort_unstable();
         assert_eq!(listed, catalog.names());
     }
@@ -267,9 +330,17 @@ mod tests {
     fn types_and_beginnings() {
         let catalog = catalog();
         let about = |name: &str| catalog.about(name, Some(80)).unwrap();
-        assert!(about("Tensor").contains("\n  .softmax() -> Tensor\n"), "{}", about("Tensor"));
+        assert!(
+            about("Tensor").contains("\n  .softmax() -> Tensor\n"),
+            "{}",
+            about("Tensor")
+        );
         assert!(about("tensor") == about("Tensor"));
-        assert!(about("strings").contains(".to_upper()"), "{}", about("strings"));
+        assert!(
+            about("strings").contains(".to_upper()"),
+            "{}",
+            about("strings")
+        );
         assert!(about("print_n").starts_with("what begins with print_n:\n  print_n_comparisons"));
         assert!(about("steering").starts_with("steering:\n  x_vector"));
         assert!(catalog.about("no such thing", None).is_none());

@@ -37,6 +37,7 @@ impl Interactive {
     /// `folder` is where the text's imports start from.
     fn run(&mut self, name: &str, text: &str, folder: PathBuf) -> Result<Option<String>, Stopped> {
         self.session().run.cancel.lower();
+        self.session().look_at(text);
         let first_line = self.transcript.push(name, text);
         self.loader.begin(first_line, &folder);
         self.mark_underscores(text, first_line - 1);

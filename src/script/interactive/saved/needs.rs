@@ -63,8 +63,16 @@ mod tests {
 
     #[test]
     fn what_makes_a_name_is_needed() {
-        let set = |names: &[&str]| names.iter().map(|n| (*n).to_owned()).collect::<BTreeSet<_>>();
-        assert_eq!(made("let x = y; z += 1; a.push(b); fn f(c) { d }"), set(&["x", "z", "a", "f"]));
+        let set = |names: &[&str]| {
+            names
+                .iter()
+                .map(|n| (*n).to_owned())
+                .collect::<BTreeSet<_>>()
+        };
+        assert_eq!(
+            made("let x = y; z += 1; a.push(b); fn f(c) { d }"),
+            set(&["x", "z", "a", "f"])
+        );
         assert_eq!(made("print(x == y); import \"m\" as m"), set(&["m"]));
         assert_eq!(names("f(x.y, _)"), set(&["f", "x", "y", "_"]));
     }
