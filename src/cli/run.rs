@@ -17,8 +17,9 @@ use crate::error::Error;
 use crate::permissions::Permissions;
 use crate::profile::Profile;
 use crate::repl;
-use crate::report::{ColorChoice, Painter, TerminalProgress};
+use crate::report::{ColorChoice, Painter, TerminalProgress, printable};
 use crate::script::{Host, Output, Params, Session, Stopped, folder_of, script_text};
+use crate::suggest::nearest;
 
 /// A script or the program failed.
 const FAILED: u8 = 1;
@@ -35,8 +36,10 @@ const LAST_CHANCE: Duration = Duration::from_millis(400);
 /// Runs the program with the process's own arguments.
 pub fn run() -> ExitCode {
     std::panic::set_hook(Box::new(|mistake| {
+        let mistake = mistake.to_string();
         complain(&format!(
-            "error: a mistake in avec itself: {mistake}\n  = help: please report it, with what led to it"
+            "error: a mistake in avec itself: {}\n  = help: please report it, with what led to it",
+            printable(&mistake)
         ));
     }));
     let cli = match parse() {
@@ -62,7 +65,7 @@ pub fn run() -> ExitCode {
     match dispatch(cli) {
         Ok(status) => ExitCode::from(status),
         Err(Ended::Usage(text)) => {
-            complain(&text);
+            complain(&printable(&text));
             ExitCode::from(USAGE)
         }
         Err(Ended::Script(Stopped::Cancelled)) => {
@@ -213,9 +216,53 @@ fn run_script(run: &RunArgs, global: &GlobalArgs, profile: &Profile) -> Result<u
         let text = script_text(bytes, "standard input")?;
         host.run_text("-", &text)?;
     } else {
+        if let Some(error) = command_meant(script) {
+            return Err(error.into());
+        }
         host.run_file(script)?;
     }
     Ok(host.session().exit.get().unwrap_or(0))
+}
+
+/// What people call the commands of other programs, and avec's command for it.
+const COMMANDS: &[(&[&str], &str)] = &[
+    (
+        &["doc", "docs", "list", "ls", "functions", "reference"],
+        "`avec doc` lists the functions, `avec doc NAME` tells what one does",
+    ),
+    (&["help", "usage"], "`avec --help` tells how avec is called"),
+    (&["version"], "`avec --version` tells it"),
+    (
+        &["repl", "shell", "console", "interactive", "start"],
+        "`avec repl`, or `avec` alone, begins an interactive session",
+    ),
+    (
+        &["info", "show", "describe", "params"],
+        "`avec info SCRIPT` tells what a script is about, and its parameters",
+    ),
+    (
+        &["run", "exec", "execute"],
+        "`avec run SCRIPT` runs a script",
+    ),
+];
+
+/// For a single word that is no file: the command that was meant.
+fn command_meant(script: &Path) -> Option<Error> {
+    let word = script.to_str()?;
+    let is_word = word
+        .chars()
+        .all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_');
+    if !is_word || script.exists() {
+        return None;
+    }
+    let names: Vec<&str> = COMMANDS
+        .iter()
+        .flat_map(|(names, _)| *names)
+        .copied()
+        .collect();
+    let meant = nearest(word, &names)?;
+    let (_, advice) = COMMANDS.iter().find(|(names, _)| names.contains(&meant))?;
+    Some(Error::other(format!("there is no command or script `{word}`")).hint(*advice))
 }
 
 fn interactive(
@@ -272,7 +319,9 @@ fn session(
     let err = std::io::stderr();
     if !global.quiet {
         let painter = global.color.painter(&err);
-        session.notes = Box::new(move |note| complain(&painter.dim(&format!("avec: {note}"))));
+        session.notes = Box::new(move |note| {
+            complain(&painter.dim(&printable(&format!("avec: {note}"))));
+        });
         if err.is_terminal() {
             session.run.progress = Arc::new(TerminalProgress);
         }

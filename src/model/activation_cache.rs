@@ -16,12 +16,14 @@ pub struct ActivationCache {
     /// The cached hook points, in the order of the pass.
     names: Vec<HookName>,
     activations: HashMap<HookName, Tensor>,
+    n_layers: usize,
 }
 
 impl ActivationCache {
-    pub(super) fn new(logits: Tensor, recorded: Vec<(HookName, Tensor)>) -> Self {
+    pub(super) fn new(logits: Tensor, recorded: Vec<(HookName, Tensor)>, n_layers: usize) -> Self {
         Self {
             logits,
+            n_layers,
             names: recorded.iter().map(|(name, _)| *name).collect(),
             activations: recorded.into_iter().collect(),
         }
@@ -32,6 +34,15 @@ impl ActivationCache {
     /// # Errors
     /// If the cache doesn't hold it.
     pub fn get(&self, name: HookName) -> Result<&Tensor> {
+        if let Some(layer) = name.layer
+            && layer >= self.n_layers
+        {
+            return Err(ErrorKind::LayerOutOfRange {
+                layer,
+                n_layers: self.n_layers,
+            }
+            .into());
+        }
         self.activations.get(&name).ok_or_else(|| {
             ErrorKind::NotInCache {
                 name: name.to_string(),

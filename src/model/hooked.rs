@@ -223,7 +223,7 @@ impl HookedTransformer {
             Ok(None)
         });
         let logits = self.logits(run, tokens, all)?;
-        Ok(ActivationCache::new(logits, recorded))
+        Ok(ActivationCache::new(logits, recorded, self.arch().n_layers))
     }
 
     /// The clean model's activations at some hook points for texts of one length, each with the

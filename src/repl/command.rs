@@ -4,13 +4,16 @@ use std::path::PathBuf;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::script::Change;
+use crate::script::syntax::is_word;
 
 /// A command, `:name` or `?name`.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Command {
     Help(Option<String>),
     Load(PathBuf),
-    Save(PathBuf),
+    Save(Saving),
+    /// A dial without a value: tells the one that it has; none tells all options.
+    Show(Option<String>),
     Edit,
     Reset,
     Vars,
@@ -20,25 +23,43 @@ pub(super) enum Command {
     Quit,
 }
 
+/// What `:save` writes, and where.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Saving {
+    pub path: PathBuf,
+    /// Only the last input, with what it needs.
+    pub last: bool,
+    /// Whether a file that is there is written over.
+    pub force: bool,
+}
+
 /// Name, arguments and meaning of each command, in the order of help.
 pub(super) const COMMANDS: &[(&str, &str, &str)] = &[
-    ("help", "[NAME]", "tell what a function does; also ?NAME"),
+    (
+        "help",
+        "[NAME]",
+        "tell of a function, a topic or a type; also ?NAME and NAME?",
+    ),
     (
         "coeff",
-        "X",
-        "the last comparison again with another coefficient",
+        "[X]",
+        "the last comparison again with another coefficient; without X tell it",
     ),
-    ("layer", "N", "… with the additions at another layer"),
-    ("seed", "N", "… with another seed"),
-    ("prompt", "TEXT", "… with another prompt"),
+    ("layer", "[N]", "… with the additions at another layer"),
+    ("seed", "[N]", "… with another seed"),
+    ("prompt", "[TEXT]", "… with another prompt"),
     ("more", "", "… with twice as many rows"),
     (
         "set",
-        "OPTION X",
-        "… with another value of an option, as :set top_p 0.5",
+        "[OPTION X]",
+        "… with another value of an option, as :set top_p 0.5; :set tells all",
     ),
     ("load", "FILE", "run a script here; what it defines stays"),
-    ("save", "FILE", "write what worked so far as a script"),
+    (
+        "save",
+        "FILE",
+        "write what worked so far as a script; --last: only the last input; --force: over a file",
+    ),
     (
         "edit",
         "",
@@ -48,7 +69,7 @@ pub(super) const COMMANDS: &[(&str, &str, &str)] = &[
     ("vars", "", "list the variables"),
     ("model", "", "list the loaded models"),
     ("reset", "", "forget variables and functions"),
-    ("quit", "", "leave; also Ctrl-D"),
+    ("quit", "", "leave; also quit, exit and Ctrl-D"),
 ];
 
 impl Command {
@@ -58,8 +79,15 @@ impl Command {
         if let Some(name) = line.strip_prefix('?') {
             return Some(Ok(Self::Help(text(name))));
         }
-        if line == "help" {
-            return Some(Ok(Self::Help(None)));
+        match line.trim_end_matches("()") {
+            "help" => return Some(Ok(Self::Help(None))),
+            "exit" | "quit" => return Some(Ok(Self::Quit)),
+            _ => {}
+        }
+        // x_vector?
+        let name = line.strip_suffix('?').map(str::trim_end);
+        if let Some(name) = name.filter(|name| !name.is_empty() && name.chars().all(is_word)) {
+            return Some(Ok(Self::Help(text(name))));
         }
         let rest = line.strip_prefix(':')?;
         let (name, argument) = rest.split_once(char::is_whitespace).unwrap_or((rest, ""));
@@ -95,6 +123,9 @@ impl Command {
                 format!(":{name} needs {what}, but {argument:?} is none")
             })
         };
+        if optional && argument.is_empty() && name != "help" {
+            return Ok(Self::Show((name != "set").then(|| name.to_owned())));
+        }
         Ok(match name {
             "help" => Self::Help(text(argument)),
             "coeff" => Self::Change(Change::Coeff(
@@ -118,17 +149,16 @@ impl Command {
             "prompt" => Self::Change(Change::Prompt(unquoted(argument).to_owned())),
             "more" => Self::Change(Change::More),
             "set" => {
-                let (option, value) =
-                    argument.split_once(char::is_whitespace).ok_or_else(|| {
-                        Error::other(":set needs an option and its value: :set top_p 0.5")
-                    })?;
+                let Some((option, value)) = argument.split_once(char::is_whitespace) else {
+                    return Ok(Self::Show(Some(argument.to_owned())));
+                };
                 Self::Change(Change::Set {
                     option: option.to_owned(),
                     value: value.trim().to_owned(),
                 })
             }
             "load" => Self::Load(unquoted(argument).into()),
-            "save" => Self::Save(unquoted(argument).into()),
+            "save" => Self::Save(saving(argument)?),
             "edit" => Self::Edit,
             "time" => Self::Time(argument.to_owned()),
             "vars" => Self::Vars,
@@ -137,6 +167,51 @@ impl Command {
             _ => Self::Quit,
         })
     }
+}
+
+/// `[--last] [--force] FILE`, in any order.
+fn saving(argument: &str) -> Result<Saving> {
+    let (mut last, mut force) = (false, false);
+    let mut rest = argument.trim();
+    loop {
+        let before = rest;
+        for (flag, is_set) in [("--last", &mut last), ("--force", &mut force)] {
+            if let Some(left) = flag_at_an_end(rest, flag) {
+                *is_set = true;
+                rest = left;
+            }
+        }
+        if rest == before {
+            break;
+        }
+    }
+    if rest.starts_with("--") {
+        return Err(
+            Error::other(format!(":save has no {rest}")).hint(":save [--last] [--force] FILE")
+        );
+    }
+    if rest.is_empty() {
+        return Err(Error::other(
+            ":save needs a file: :save [--last] [--force] FILE",
+        ));
+    }
+    Ok(Saving {
+        path: unquoted(rest).into(),
+        last,
+        force,
+    })
+}
+
+/// A text without a flag that it begins or ends with.
+fn flag_at_an_end<'t>(text: &'t str, flag: &str) -> Option<&'t str> {
+    let is_apart = |c: Option<char>| c.is_none_or(char::is_whitespace);
+    if let Some(rest) = text.strip_prefix(flag)
+        && is_apart(rest.chars().next())
+    {
+        return Some(rest.trim());
+    }
+    let rest = text.strip_suffix(flag)?;
+    is_apart(rest.chars().last()).then(|| rest.trim())
 }
 
 fn text(argument: &str) -> Option<String> {
@@ -179,12 +254,31 @@ mod tests {
             parsed(":prompt \"x\" and \"y\""),
             Command::Change(Change::Prompt("\"x\" and \"y\"".into()))
         );
-        assert_eq!(parsed("  :quit"), Command::Quit);
+        for line in ["  :quit", "quit", "exit", "exit()", "quit()"] {
+            assert_eq!(parsed(line), Command::Quit, "{line}");
+        }
+        assert!(Command::parse("exit(3)").is_none());
+        assert_eq!(parsed("x_vector?"), Command::Help(Some("x_vector".into())));
+        assert!(Command::parse("x ?").is_some() && Command::parse("\"x\"?").is_none());
+        assert_eq!(parsed(":coeff"), Command::Show(Some("coeff".into())));
+        assert_eq!(parsed(":set"), Command::Show(None));
+        assert_eq!(parsed(":set top_p"), Command::Show(Some("top_p".into())));
+        let saving = |last, force| {
+            Command::Save(Saving {
+                path: "a b.rhai".into(),
+                last,
+                force,
+            })
+        };
+        assert_eq!(parsed(":save a b.rhai"), saving(false, false));
+        assert_eq!(parsed(":save --last \"a b.rhai\""), saving(true, false));
+        assert_eq!(parsed(":save --force --last a b.rhai"), saving(true, true));
+        assert_eq!(parsed(":save a b.rhai --force"), saving(false, true));
         assert!(Command::parse("x + 1").is_none());
         for (name, argument, _) in COMMANDS {
             let argument = match *argument {
                 "" => "",
-                "OPTION X" => "top_k 3",
+                "[OPTION X]" => "top_k 3",
                 _ => "3",
             };
             parsed(&format!(":{name} {argument}"));
@@ -215,8 +309,12 @@ mod tests {
         );
         assert_eq!(refused(":vars x"), ":vars takes nothing after it");
         assert_eq!(
-            refused(":set top_p"),
-            ":set needs an option and its value: :set top_p 0.5"
+            refused(":save --last"),
+            ":save needs a file: :save [--last] [--force] FILE"
+        );
+        assert_eq!(
+            refused(":save --least x"),
+            ":save has no --least x; :save [--last] [--force] FILE"
         );
     }
 }

@@ -5,8 +5,9 @@ use std::path::Path;
 
 use super::command::COMMANDS;
 use super::receiver::receiver;
+use crate::model::HookName;
 use crate::script::syntax::{Bracket, Token, TokenKind, is_word, lex, open_brackets};
-use crate::script::{Catalog, Expects, Function, Interactive, OptionSpec};
+use crate::script::{Catalog, Expects, Function, Interactive, OptionSpec, Type};
 use crate::store::aliases;
 
 /// Something that can be put in.
@@ -91,7 +92,47 @@ impl Cursor<'_> {
         if let Some(options) = self.option_keys(start) {
             return (start, options);
         }
+        let expected = self.expected(start);
+        let typed = &self.text[start..];
+        if expected.iter().any(|offer| offer.text.starts_with(typed)) {
+            return (start, expected);
+        }
         (start, self.words())
+    }
+
+    /// What the option whose value stands here can be.
+    fn expected(&self, start: usize) -> Vec<Offer> {
+        let before = self.tokens.iter().filter(|token| token.span.end <= start);
+        let before: Vec<Token> = before.cloned().collect();
+        let Some(option) = self.option_at(start, &open_brackets(&before)) else {
+            return Vec::new();
+        };
+        let of_types = |kinds: &[Type]| {
+            let all = self.state.names().into_iter();
+            let fitting =
+                all.filter(|(_, kind)| kinds.iter().any(|wanted| wanted == kind.as_str()));
+            fitting
+                .map(|(name, _)| Offer::same(name))
+                .collect::<Vec<_>>()
+        };
+        match option.expects {
+            Expects::Model => {
+                let mut models = of_types(&[Type::MODEL]);
+                models.push(Offer::same("load_model(\""));
+                models
+            }
+            Expects::Additions => {
+                let mut additions = of_types(&[Type::ADDITION, Type::ARRAY]);
+                additions.push(Offer::same("x_vector(#{ "));
+                additions
+            }
+            Expects::Words(words) => {
+                let quoted = words.iter().map(|word| format!("{:?}", word.text));
+                quoted.map(Offer::same).collect()
+            }
+            Expects::Bool => ["true", "false"].map(Offer::same).into(),
+            _ => Vec::new(),
+        }
     }
 
     /// The tokens before a place without spaces and comments.
@@ -161,7 +202,11 @@ impl Cursor<'_> {
 
     /// Names that help knows.
     fn documented(&self) -> Vec<Offer> {
-        self.catalog.names().into_iter().map(Offer::same).collect()
+        self.catalog
+            .help_names()
+            .into_iter()
+            .map(Offer::same)
+            .collect()
     }
 
     /// The function and the place of the call that a place is an argument of.
@@ -186,7 +231,7 @@ impl Cursor<'_> {
             (Some("import"), _) => files(typed, ".rhai"),
             (Some("("), Some("load_model")) => {
                 let mut models: Vec<Offer> = aliases().into_iter().map(Offer::same).collect();
-                models.extend(files(typed, ""));
+                models.extend(model_folders(typed));
                 models
             }
             (Some("("), Some("help")) => self.documented(),
@@ -234,6 +279,9 @@ impl Cursor<'_> {
         for model in self.state.session().models() {
             names.extend(model.hook_names().iter().map(ToString::to_string));
         }
+        if !"blocks".starts_with(typed) {
+            names.extend(self.shorthands());
+        }
         names.retain(|name| name.starts_with(typed));
         names.sort();
         names.dedup();
@@ -247,6 +295,27 @@ impl Cursor<'_> {
             names.dedup();
         }
         names.into_iter().map(Offer::same).collect()
+    }
+
+    /// The short names of the hook points in blocks: "resid_pre3", "k3", "scale3ln1".
+    fn shorthands(&self) -> Vec<String> {
+        let models = self.state.session().models();
+        let names = models.iter().flat_map(|model| model.hook_names().to_vec());
+        let short = |name: HookName| {
+            let layer = name.layer?;
+            let full = name.to_string();
+            let (part, site) = full.rsplit_once("hook_")?;
+            let part = part.trim_end_matches('.').rsplit('.').next()?;
+            let ways = [
+                format!("{site}{layer}"),
+                format!("{site}{layer}{part}"),
+                format!("mlp_{site}{layer}"),
+            ];
+            // Some short names mean another point.
+            ways.into_iter()
+                .find(|short| short.parse().is_ok_and(|parsed: HookName| parsed == name))
+        };
+        names.filter_map(short).collect()
     }
 
     /// Methods and properties after a point, by the value's type where that is known.
@@ -264,7 +333,7 @@ impl Cursor<'_> {
             let own = self.catalog.own_members().into_iter();
             return own.map(|m| offer(&m.name, m.is_property)).collect();
         };
-        let members = self.state.language().members(&kind).into_iter();
+        let members = self.state.language().members(kind.name()).into_iter();
         let mut offers: Vec<Offer> = members.map(|m| offer(&m.name, m.is_property)).collect();
         let map = receiver
             .value
@@ -392,6 +461,24 @@ fn files(typed: &str, extension: &str) -> Vec<Offer> {
             )))
         })
         .collect()
+}
+
+/// The folders that a model can be in, and those on the way to one.
+fn model_folders(typed: &str) -> Vec<Offer> {
+    let mut offers = Vec::new();
+    for offer in files(typed, "") {
+        if let Some(folder) = offer.text.strip_suffix('/') {
+            if Path::new(folder).join("config.json").is_file() {
+                // A name alone would be a model of the hub.
+                let is_path = folder.starts_with(['.', '/']);
+                let prefix = if is_path { "" } else { "./" };
+                offers.push(Offer::same(format!("{prefix}{folder}")));
+            } else {
+                offers.push(offer);
+            }
+        }
+    }
+    offers
 }
 
 #[cfg(test)]

@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::io::ErrorKind;
 use std::path::PathBuf;
 use std::rc::Rc;
 
@@ -10,13 +12,15 @@ use rustyline::error::ReadlineError;
 use rustyline::highlight::{CmdKind, Highlighter};
 use rustyline::hint::{Hinter, HistoryHinter};
 use rustyline::history::FileHistory;
-use rustyline::validate::{ValidationContext, ValidationResult, Validator};
+use rustyline::validate::Validator;
 use rustyline::{Cmd, CompletionType, Config, Context, Editor, Helper, KeyEvent};
 
 use super::command::Command;
 use super::complete::complete;
-use super::highlight::highlight;
-use crate::report::Painter;
+use super::highlight::highlight_from;
+use super::history::{history_file, is_usable, make_printable, make_private};
+use super::pasted::{CONTINUED, PROMPT, inputs};
+use crate::report::{Painter, printable, visible};
 use crate::script::{Catalog, Interactive};
 
 /// What the person at the keyboard did.
@@ -24,6 +28,8 @@ pub(super) enum Typed {
     Input(String),
     /// Ctrl-C: the line is dropped.
     Cancelled,
+    /// Bytes that are no text.
+    NotText,
     /// Ctrl-D, or the end of what is piped in.
     End,
 }
@@ -32,6 +38,8 @@ pub(super) enum Typed {
 pub(super) struct LineEditor {
     editor: Editor<Assistant, FileHistory>,
     history: Option<PathBuf>,
+    /// Inputs that came with the last one.
+    pending: VecDeque<String>,
 }
 
 impl LineEditor {
@@ -51,63 +59,94 @@ impl LineEditor {
             catalog,
             painter,
             hinter: HistoryHinter::new(),
+            begun: String::new(),
         }));
         editor.bind_sequence(KeyEvent::alt('p'), Cmd::HistorySearchBackward);
         editor.bind_sequence(KeyEvent::alt('n'), Cmd::HistorySearchForward);
-        let history = history_file();
+        let history = history_file().filter(|path| is_usable(path));
         if let Some(path) = &history {
+            make_printable(path);
             // The first session has none.
             let _ = editor.load_history(path);
         }
-        Ok(Self { editor, history })
+        Ok(Self {
+            editor,
+            history,
+            pending: VecDeque::new(),
+        })
     }
 
-    pub(super) fn read(&mut self, prompt: &str) -> rustyline::Result<Typed> {
-        match self.editor.readline(prompt) {
-            Ok(line) => {
-                if !line.trim().is_empty() {
-                    self.editor.add_history_entry(line.trim_end())?;
-                    self.save_history();
+    /// An input, which goes on over as many lines as it needs.
+    pub(super) fn read(&mut self) -> rustyline::Result<Typed> {
+        let mut text = match self.pending.pop_front() {
+            Some(text) => text,
+            None => match self.line(PROMPT)? {
+                Ok(text) => text,
+                Err(typed) => return Ok(typed),
+            },
+        };
+        while self.pending.is_empty() && self.lacks_its_end(&text) {
+            self.begin(format!("{text}\n"));
+            let line = self.line(CONTINUED);
+            self.begin(String::new());
+            match line? {
+                Ok(line) => {
+                    text.push('\n');
+                    text.push_str(&line);
                 }
-                Ok(Typed::Input(line))
+                // What there is may say what is wrong.
+                Err(Typed::End) => break,
+                Err(typed) => return Ok(typed),
             }
-            Err(ReadlineError::Interrupted) => Ok(Typed::Cancelled),
-            Err(ReadlineError::Eof) => Ok(Typed::End),
-            Err(error) => Err(error),
+        }
+        if !text.trim().is_empty() {
+            self.editor.add_history_entry(printable(text.trim_end()))?;
+            self.save_history();
+        }
+        Ok(Typed::Input(text))
+    }
+
+    /// A line behind a prompt. Of several inputs in one line, the others wait.
+    fn line(&mut self, prompt: &str) -> rustyline::Result<Result<String, Typed>> {
+        Ok(match self.editor.readline(prompt) {
+            Ok(line) => {
+                self.pending = inputs(&line).into();
+                Ok(self.pending.pop_front().unwrap_or_default())
+            }
+            Err(ReadlineError::Interrupted) => Err(Typed::Cancelled),
+            Err(ReadlineError::Eof) => Err(Typed::End),
+            Err(ReadlineError::Io(error)) if error.kind() == ErrorKind::InvalidData => {
+                Err(Typed::NotText)
+            }
+            Err(error) => return Err(error),
+        })
+    }
+
+    fn lacks_its_end(&self, text: &str) -> bool {
+        Command::parse(text).is_none()
+            && self.editor.helper().is_some_and(|assistant| {
+                let state = assistant.state.try_borrow();
+                state.is_ok_and(|state| state.is_incomplete(text))
+            })
+    }
+
+    /// Tells the helper the lines of the input before the one that is typed.
+    fn begin(&mut self, begun: String) {
+        if let Some(assistant) = self.editor.helper_mut() {
+            assistant.begun = begun;
         }
     }
 
     /// After every input, so that a session that is killed loses nothing. Not being able to is no
     /// reason to disturb one.
     fn save_history(&mut self) {
-        let Some(path) = &self.history else {
-            return;
-        };
-        if let Some(folder) = path.parent() {
-            let _ = std::fs::create_dir_all(folder);
+        if let Some(path) = &self.history
+            && is_usable(path)
+        {
+            make_private(path);
+            let _ = self.editor.append_history(path);
         }
-        make_private(path);
-        let _ = self.editor.append_history(path);
     }
-}
-
-/// What was typed may be private: only its owner reads the history.
-fn make_private(path: &std::path::Path) {
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
-        let mut options = std::fs::OpenOptions::new();
-        let _ = options.create(true).append(true).mode(0o600).open(path);
-        let _ = std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600));
-    }
-    #[cfg(not(unix))]
-    let _ = path;
-}
-
-/// `avec/history` in the user's folder for such things.
-fn history_file() -> Option<PathBuf> {
-    let folder = dirs::state_dir().or_else(dirs::data_local_dir)?;
-    Some(folder.join("avec").join("history"))
 }
 
 struct Assistant {
@@ -115,6 +154,8 @@ struct Assistant {
     catalog: Catalog,
     painter: Painter,
     hinter: HistoryHinter,
+    /// The lines of the input before the one that is typed.
+    begun: String,
 }
 
 impl Helper for Assistant {}
@@ -131,9 +172,17 @@ impl Completer for Assistant {
         let Ok(state) = self.state.try_borrow() else {
             return Ok((pos, Vec::new()));
         };
-        let (start, offers) = complete(&line[..pos], &state, &self.catalog);
-        let pairs = offers.into_iter().map(|offer| Pair {
-            display: offer.display,
+        let before = format!("{}{}", self.begun, &line[..pos]);
+        let (start, offers) = complete(&before, &state, &self.catalog);
+        let Some(start) = start.checked_sub(self.begun.len()) else {
+            return Ok((pos, Vec::new()));
+        };
+        // A file's name may hold what would act on the terminal.
+        let harmless = offers
+            .into_iter()
+            .filter(|offer| visible(&offer.text) == offer.text);
+        let pairs = harmless.map(|offer| Pair {
+            display: visible(&offer.display),
             replacement: offer.text,
         });
         Ok((start, pairs.collect()))
@@ -142,10 +191,14 @@ impl Completer for Assistant {
 
 impl Highlighter for Assistant {
     fn highlight<'l>(&self, line: &'l str, pos: usize) -> Cow<'l, str> {
-        if !self.painter.is_on() || line.trim_start().starts_with([':', '?']) {
-            return Cow::Borrowed(line);
+        let is_command = self.begun.is_empty() && line.trim_start().starts_with([':', '?']);
+        let shown = printable(line);
+        if !self.painter.is_on() || is_command || shown != line {
+            return shown;
         }
-        Cow::Owned(highlight(line, pos, self.painter))
+        let from = self.begun.len();
+        let whole = format!("{}{line}", self.begun);
+        Cow::Owned(highlight_from(&whole, from, from + pos, self.painter))
     }
 
     fn highlight_prompt<'b, 's: 'b, 'p: 'b>(
@@ -178,20 +231,5 @@ impl Hinter for Assistant {
     }
 }
 
-impl Validator for Assistant {
-    fn validate(&self, ctx: &mut ValidationContext) -> rustyline::Result<ValidationResult> {
-        let text = ctx.input();
-        if Command::parse(text).is_some() {
-            return Ok(ValidationResult::Valid(None));
-        }
-        let unfinished = self
-            .state
-            .try_borrow()
-            .is_ok_and(|state| state.is_incomplete(text));
-        Ok(if unfinished {
-            ValidationResult::Incomplete
-        } else {
-            ValidationResult::Valid(None)
-        })
-    }
-}
+/// A line is a line: which further ones belong to it is for the session to say.
+impl Validator for Assistant {}

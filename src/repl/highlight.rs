@@ -9,12 +9,20 @@ const SPECIAL: [&str; 5] = ["global", "Fn", "call", "curry", "this"];
 /// The same text with colours. `cursor` is a byte offset; the bracket there, or just before it, is
 /// shown with the one that it belongs to.
 pub(super) fn highlight(line: &str, cursor: usize, painter: Painter) -> String {
+    highlight_from(line, 0, cursor, painter)
+}
+
+/// The same for what of a text stands from a byte on.
+pub(super) fn highlight_from(line: &str, from: usize, cursor: usize, painter: Painter) -> String {
     let tokens = lex(line);
     let brackets = Brackets::of(&tokens);
     let matching = matching_brackets(&tokens, &brackets, cursor);
     let mut out = String::new();
     for (i, token) in tokens.iter().enumerate() {
-        let text = token.of(line);
+        if token.span.end <= from {
+            continue;
+        }
+        let text = &line[token.span.start.max(from)..token.span.end];
         let called = || {
             let next = tokens[i + 1..]
                 .iter()

@@ -4,7 +4,10 @@
 mod command;
 mod complete;
 mod editor;
+pub mod fuzz;
 mod highlight;
+mod history;
+mod pasted;
 mod receiver;
 mod shell;
 

@@ -3,13 +3,13 @@
 use rhai::Dynamic;
 
 use crate::script::syntax::{Bracket, Brackets, Token, TokenKind};
-use crate::script::{Catalog, Interactive};
+use crate::script::{Catalog, Interactive, Type};
 
 /// What is known of a value before a point.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Receiver {
     /// Its type as scripts know it.
-    pub kind: Option<String>,
+    pub kind: Option<Type>,
     /// Itself, for variables and what is in them.
     pub value: Option<Dynamic>,
     /// Where the expression begins, in the tokens.
@@ -39,14 +39,24 @@ struct Reader<'a> {
 /// Words that stand before a bracket and call nothing.
 const NO_CALLS: [&str; 7] = ["if", "while", "for", "in", "switch", "return", "until"];
 
+/// What is in the arrays that functions give.
+const ELEMENTS: &[(&[&str], Type)] = &[
+    (&["x_vector", "get_x_vector"], Type::ADDITION),
+    (&["to_tokens"], Type::INTEGER),
+    (
+        &["to_str_tokens", "hook_names", "names", "split", "keys"],
+        Type::STRING,
+    ),
+];
+
 impl Reader<'_> {
     fn is(&self, at: usize, text: &str) -> bool {
         self.tokens.get(at).is_some_and(|t| t.of(self.text) == text)
     }
 
-    fn of_kind(&self, kind: Option<&str>, start: usize) -> Receiver {
+    fn of_kind(&self, kind: Option<Type>, start: usize) -> Receiver {
         Receiver {
-            kind: kind.map(str::to_owned),
+            kind,
             value: None,
             start,
         }
@@ -54,7 +64,7 @@ impl Reader<'_> {
 
     fn of_value(&self, value: Dynamic, start: usize) -> Receiver {
         Receiver {
-            kind: Some(self.state.kind(&value)),
+            kind: Some(self.state.type_of(&value)),
             value: Some(value),
             start,
         }
@@ -69,17 +79,17 @@ impl Reader<'_> {
             TokenKind::Number => {
                 let hexadecimal = own.trim_start_matches('-').starts_with("0x");
                 let float = !hexadecimal && own.contains(['.', 'e']);
-                Some(self.of_kind(Some(if float { "number" } else { "integer" }), at))
+                Some(self.of_kind(Some(if float { Type::NUMBER } else { Type::INTEGER }), at))
             }
-            TokenKind::Char => Some(self.of_kind(Some("char"), at)),
-            TokenKind::String => Some(self.of_kind(Some("string"), self.string_start(at)?)),
+            TokenKind::Char => Some(self.of_kind(Some(Type::CHAR), at)),
+            TokenKind::String => Some(self.of_kind(Some(Type::STRING), self.string_start(at)?)),
             TokenKind::Identifier | TokenKind::Keyword => Some(self.word(at, own)),
             TokenKind::Close => {
                 let open = self.brackets.partner(at)?;
                 match self.tokens[open].opens()? {
                     Bracket::Paren => self.call(open, at),
                     Bracket::Square => self.index(open, at),
-                    Bracket::Map => Some(self.of_kind(Some("object map"), open)),
+                    Bracket::Map => Some(self.of_kind(Some(Type::MAP), open)),
                     Bracket::Brace | Bracket::Interpolation => None,
                 }
             }
@@ -106,7 +116,7 @@ impl Reader<'_> {
 
     fn word(&self, at: usize, name: &str) -> Receiver {
         if matches!(name, "true" | "false") {
-            return self.of_kind(Some("bool"), at);
+            return self.of_kind(Some(Type::BOOL), at);
         }
         if at > 0 && self.is(at - 1, ".") {
             let Some(owner) = self.ending_at(at - 1) else {
@@ -119,8 +129,8 @@ impl Reader<'_> {
             if let Some(value) = entry {
                 return self.of_value(value, owner.start);
             }
-            let kind = owner.kind.as_deref();
-            let returns = kind.and_then(|kind| self.language.returns(Some(kind), name, true));
+            let kind = owner.kind.as_ref();
+            let returns = kind.and_then(|kind| self.returns(Some(kind), name, true));
             return self.of_kind(returns, owner.start);
         }
         if self.in_module(at) {
@@ -142,12 +152,12 @@ impl Reader<'_> {
             let name = token.of(self.text);
             if at > 0 && self.is(at - 1, ".") {
                 let owner = self.ending_at(at - 1)?;
-                let kind = owner.kind.as_deref();
-                let returns = kind.and_then(|kind| self.language.returns(Some(kind), name, false));
+                let kind = owner.kind.as_ref();
+                let returns = kind.and_then(|kind| self.returns(Some(kind), name, false));
                 return Some(self.of_kind(returns, owner.start));
             }
             let own = self.in_module(at) || self.state.functions().iter().any(|f| f == name);
-            let returns = self.language.returns(None, name, false);
+            let returns = self.returns(None, name, false);
             return Some(self.of_kind(returns.filter(|_| !own), at));
         }
         let inside = self.ending_at(close)?;
@@ -162,7 +172,7 @@ impl Reader<'_> {
     fn index(&self, open: usize, close: usize) -> Option<Receiver> {
         let owner = match open.checked_sub(1) {
             Some(before) if self.ends_a_value(before) => self.ending_at(open)?,
-            _ => return Some(self.of_kind(Some("array"), open)),
+            _ => return Some(self.of_kind(Some(Type::ARRAY), open)),
         };
         let inside = &self.tokens[open + 1..close];
         let index = match inside {
@@ -181,12 +191,31 @@ impl Reader<'_> {
         if let Some(value) = element {
             return Some(self.of_value(value, owner.start));
         }
-        let kind = match owner.kind.as_deref() {
-            Some("string") => Some("char"),
-            Some(kind) => self.language.returns(Some(kind), "index$get$", false),
+        let kind = match owner.kind {
+            Some(kind) if kind == Type::STRING => Some(Type::CHAR),
+            // A row of one axis alone is a number; of more, which is what is indexed, a tensor.
+            Some(kind) if kind == Type::TENSOR => Some(Type::TENSOR),
+            Some(kind) if kind == Type::ARRAY => self.element(open),
+            Some(kind) => self.returns(Some(&kind), "index$get$", false),
             None => None,
         };
         Some(self.of_kind(kind, owner.start))
+    }
+
+    fn returns(&self, owner: Option<&Type>, name: &str, is_property: bool) -> Option<Type> {
+        let owner = owner.map(Type::name);
+        self.language
+            .returns(owner, name, is_property)
+            .map(Type::spelled)
+    }
+
+    /// The type of the elements of the array that the call before an index gives.
+    fn element(&self, open: usize) -> Option<Type> {
+        let close = open.checked_sub(1)?;
+        let name = self.brackets.partner(close)?.checked_sub(1)?;
+        let name = self.tokens[name].of(self.text);
+        let known = ELEMENTS.iter().find(|(names, _)| names.contains(&name));
+        known.map(|(_, kind)| kind.clone())
     }
 
     fn ends_a_value(&self, at: usize) -> bool {

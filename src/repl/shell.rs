@@ -1,18 +1,17 @@
 //! The loop: read an input, run it, show what came of it, and never lose the session.
 
 use std::cell::RefCell;
+use std::io::Write;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::rc::Rc;
 use std::time::Instant;
 
-use super::command::{COMMANDS, Command};
+use super::command::{COMMANDS, Command, Saving};
 use super::editor::{LineEditor, Typed};
 use crate::error::{Error, Result};
-use crate::report::Painter;
+use crate::report::{Painter, filled, printable, visible};
 use crate::script::{Interactive, Output, Session, Stopped};
-
-const PROMPT: &str = "avec> ";
 
 /// Runs an interactive session to its end. Errors are told and survived; only a terminal that can't
 /// be read from ends it otherwise.
@@ -26,14 +25,14 @@ pub fn run(session: Session, painter: Painter, quiet: bool) -> Result<()> {
         painter,
     };
     if !quiet {
-        shell.say(&painter.dim(concat!(
+        shell.draw(&painter.dim(concat!(
             "avec ",
             env!("CARGO_PKG_VERSION"),
             " · ? helps, :help NAME tells more, Tab completes, Ctrl-D leaves"
         )));
     }
     loop {
-        match editor.read(PROMPT).map_err(terminal)? {
+        match editor.read().map_err(terminal)? {
             Typed::Input(text) if text.trim().is_empty() => {}
             Typed::Input(text) => {
                 // Not even a mistake of avec ends a session; the panic hook has told it.
@@ -43,6 +42,10 @@ pub fn run(session: Session, painter: Painter, quiet: bool) -> Result<()> {
                 }
             }
             Typed::Cancelled => {}
+            Typed::NotText => {
+                let error = Error::other("this is not text: it is not UTF-8");
+                shell.complain(error.hint("nothing of it was run").into());
+            }
             Typed::End => return Ok(()),
         }
     }
@@ -70,13 +73,23 @@ impl Shell {
         let _ = self.output.line(text);
     }
 
+    /// Says what may hold the painter's codes.
+    fn draw(&self, text: &str) {
+        let _ = self.output.painted(text);
+    }
+
+    /// Says what may be overlooked.
+    fn note(&self, text: &str) {
+        self.draw(&self.painter.dim(&printable(text)));
+    }
+
     fn complain(&self, stopped: Stopped) {
         match stopped {
-            Stopped::Cancelled | Stopped::TimedOut => self.say(&self.painter.dim("interrupted")),
+            Stopped::Cancelled | Stopped::TimedOut => self.note("interrupted"),
             Stopped::BrokenPipe => {}
             Stopped::Failed(diagnostic) => {
                 let columns = self.output.columns();
-                self.say(&diagnostic.render_within(self.painter, columns));
+                self.draw(&diagnostic.render_within(self.painter, columns));
             }
         }
     }
@@ -109,7 +122,8 @@ impl Shell {
 
     fn tell(&self, result: Result<Option<String>, Stopped>) {
         match result {
-            Ok(Some(value)) => self.say(&value),
+            // Its own text is printable; a table has colours.
+            Ok(Some(value)) => self.draw(&value),
             Ok(None) => {}
             Err(stopped) => self.complain(stopped),
         }
@@ -126,18 +140,22 @@ impl Shell {
                 let result = self.state.borrow_mut().load(&path);
                 self.tell(result);
             }
-            Command::Save(path) => self.save(&path)?,
+            Command::Save(saving) => self.save(&saving)?,
+            Command::Show(option) => {
+                let text = self.state.borrow().dial(option.as_deref())?;
+                self.say(&text);
+            }
             Command::Edit => self.edit()?,
             Command::Reset => {
                 self.state.borrow_mut().reset();
-                self.say(&self.painter.dim("variables and functions are forgotten"));
+                self.note("variables and functions are forgotten");
             }
             Command::Vars => self.vars(),
             Command::Time(text) => {
                 let started = Instant::now();
                 self.eval(&text);
                 let time = started.elapsed().as_secs_f64();
-                self.say(&self.painter.dim(&format!("{time:.3} s")));
+                self.note(&format!("{time:.3} s"));
             }
             Command::Model => self.models(),
             Command::Change(change) => {
@@ -157,28 +175,42 @@ impl Shell {
     }
 
     fn help(&self) {
+        let columns = self.output.columns();
+        let width = columns.unwrap_or(usize::MAX);
         let mut text = String::from("commands:");
         for (name, argument, meaning) in COMMANDS {
-            let command = format!(":{name} {argument}");
-            text.push_str(&format!("\n  {command:<16} {meaning}"));
+            let command = format!("  :{name} {argument}");
+            text.push('\n');
+            text.push_str(&filled(&command, meaning, 19, width));
         }
-        text.push_str("\n\nEverything else is rhai: let x = 1; x + 1. `_` is the last value.\n\n");
-        text.push_str(&self.state.borrow().host().catalog().overview());
+        text.push_str("\n\n");
+        let rest = "Everything else is rhai: let x = 1; x + 1. `_` is the last value.";
+        text.push_str(&filled("", rest, 0, width));
+        text.push_str("\n\n");
+        text.push_str(
+            &self
+                .state
+                .borrow()
+                .host()
+                .catalog()
+                .overview_within(columns),
+        );
         self.say(&text);
     }
 
     fn vars(&self) {
         let variables = self.state.borrow().variables();
         if variables.is_empty() {
-            self.say(&self.painter.dim("there are no variables"));
+            self.note("there are no variables");
         }
         let name = variables.iter().map(|v| v.name.chars().count()).max();
         let kind = variables.iter().map(|v| v.kind.chars().count()).max();
         let (name, kind) = (name.unwrap_or(0), kind.unwrap_or(0));
         let room = self.output.width().saturating_sub(name + kind + 4).max(10);
         for variable in variables {
-            let line = variable.value.lines().next().unwrap_or_default().to_owned();
-            let value = if line == variable.value && line.chars().count() <= room {
+            let line = variable.value.lines().next().unwrap_or_default();
+            let line = visible(line);
+            let value = if variable.value.lines().count() <= 1 && line.chars().count() <= room {
                 line
             } else {
                 format!("{}…", line.chars().take(room - 1).collect::<String>())
@@ -194,42 +226,36 @@ impl Shell {
         let state = self.state.borrow();
         let models = state.session().models();
         if models.is_empty() {
-            self.say(
-                &self
-                    .painter
-                    .dim("no model is loaded; let m = load_model(\"demo\")"),
-            );
+            self.note("no model is loaded; let m = load_model(\"demo\")");
         }
         for model in models {
             self.say(&state.show_value(model));
         }
     }
 
-    fn save(&self, path: &Path) -> Result<()> {
-        let path = match path.extension() {
-            Some(_) => path.to_owned(),
-            None => path.with_extension("rhai"),
+    fn save(&self, saving: &Saving) -> Result<()> {
+        let path = match saving.path.extension() {
+            Some(_) => saving.path.clone(),
+            None => saving.path.with_extension("rhai"),
         };
         let folder = path.parent().unwrap_or(Path::new(""));
         let state = self.state.borrow();
-        let text = state.script(folder)?;
-        let written = std::fs::OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .open(&path)
-            .and_then(|mut file| std::io::Write::write_all(&mut file, text.as_bytes()));
+        let text = match saving.last {
+            true => state.script_of_last(folder)?,
+            false => state.script(folder)?,
+        };
+        let written = match saving.force {
+            true => write_over(&path, &text),
+            false => write_new(&path, &text),
+        };
         written.map_err(|error| {
             if error.kind() == std::io::ErrorKind::AlreadyExists {
                 return Error::other(format!("{} is there already", path.display()))
-                    .hint("choose another name, or remove it first");
+                    .hint(":save --force writes over it, or choose another name");
             }
             Error::other(format!("can't write {}: {error}", path.display()))
         })?;
-        self.say(
-            &self
-                .painter
-                .dim(&format!("saved; run it with: {}", run_with(&state, &path))),
-        );
+        self.note(&format!("saved; run it with: {}", run_with(&state, &path)));
         Ok(())
     }
 
@@ -274,6 +300,28 @@ impl Shell {
         self.eval(text);
         Ok(())
     }
+}
+
+fn write_new(path: &Path, text: &str) -> std::io::Result<()> {
+    let mut options = std::fs::OpenOptions::new();
+    let mut file = options.write(true).create_new(true).open(path)?;
+    file.write_all(text.as_bytes())
+}
+
+/// Writes a file whole or leaves the one that is there. What is no file is not written over.
+fn write_over(path: &Path, text: &str) -> std::io::Result<()> {
+    if std::fs::symlink_metadata(path).is_ok_and(|found| !found.is_file()) {
+        return Err(std::io::Error::other("it is not a file"));
+    }
+    let folder = path
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty());
+    let mut file = tempfile::Builder::new()
+        .prefix(".avec-")
+        .tempfile_in(folder.unwrap_or(Path::new(".")))?;
+    file.write_all(text.as_bytes())?;
+    file.persist(path).map_err(|error| error.error)?;
+    Ok(())
 }
 
 /// The command that runs a saved session with the parameters that it used.

@@ -13,4 +13,4 @@ pub use live::LiveArea;
 pub use progress_bar::TerminalProgress;
 pub use style::{ColorChoice, Painter};
 pub use tensor::tensor_text;
-pub use width::{display_width, visible};
+pub use width::{display_width, filled, printable, visible};

@@ -6,6 +6,7 @@ use std::sync::Mutex;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use super::width::visible;
 use crate::progress::{Progress, Task, Unit};
 
 /// Displays work that takes longer than a moment. Use it only if stderr is a terminal.
@@ -17,7 +18,7 @@ const PATIENCE: Duration = Duration::from_millis(250);
 impl Progress for TerminalProgress {
     fn start(&self, what: &str, total: u64, unit: Unit) -> Box<dyn Task> {
         Box::new(Bar {
-            what: what.to_owned(),
+            what: visible(what).replace('\n', "\u{240a}"),
             total,
             unit,
             started: Instant::now(),

@@ -3,6 +3,8 @@
 //! What a reader sees as one character, a grapheme cluster, may consist of several: a letter and
 //! its accents, a flag, a family. It is measured and kept together as one.
 
+use std::borrow::Cow;
+
 use unicode_segmentation::UnicodeSegmentation;
 use unicode_width::UnicodeWidthStr;
 
@@ -15,19 +17,56 @@ pub fn display_width(text: &str) -> usize {
 /// Makes a text safe for a terminal: control characters become visible signs, since a model's text
 /// may contain escape codes. Newlines stay, for callers to break lines at.
 pub fn visible(text: &str) -> String {
-    text.chars()
-        .map(|c| match c {
-            '\n' => c,
-            '\0'..='\u{1f}' => char::from_u32(0x2400 + c as u32).unwrap_or('\u{fffd}'),
-            '\u{7f}' => '\u{2421}',
-            '\u{80}'..='\u{9f}' | '\u{2028}' | '\u{2029}' => '\u{fffd}',
-            // Marks that change the direction of surrounding text.
-            '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{200e}' | '\u{200f}' => {
-                '\u{fffd}'
-            }
-            _ => c,
-        })
-        .collect()
+    text.chars().map(sign).collect()
+}
+
+fn sign(c: char) -> char {
+    match c {
+        '\n' => c,
+        '\0'..='\u{1f}' => char::from_u32(0x2400 + c as u32).unwrap_or('\u{fffd}'),
+        '\u{7f}' => '\u{2421}',
+        '\u{80}'..='\u{9f}' | '\u{2028}' | '\u{2029}' => '\u{fffd}',
+        // Marks that change the direction of the text around them.
+        '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{200e}' | '\u{200f}' => '\u{fffd}',
+        _ => c,
+    }
+}
+
+/// The same for text that goes to a terminal as it is: newlines and tabs do there what they mean.
+pub fn printable(text: &str) -> Cow<'_, str> {
+    let acts = |c: char| c != '\t' && sign(c) != c;
+    if !text.contains(acts) {
+        return Cow::Borrowed(text);
+    }
+    let tabs = text.split('\t').map(visible).collect::<Vec<_>>();
+    Cow::Owned(tabs.join("\t"))
+}
+
+/// A text in lines of at most `width` columns, the first behind `first` and all others behind spaces
+/// of `indent` columns.
+pub fn filled(first: &str, text: &str, indent: usize, width: usize) -> String {
+    let span = Span {
+        text: text.to_owned(),
+        style: (),
+    };
+    let room = width.saturating_sub(indent).max(20);
+    let lines = wrap(&[span], room);
+    let lines = lines.iter().map(|line| {
+        let parts = line.iter().map(|span| span.text.as_str());
+        parts.collect::<String>()
+    });
+    let gap = indent.saturating_sub(display_width(first));
+    let head = format!("{first}{}", " ".repeat(gap));
+    let margin = " ".repeat(indent);
+    let mut out = String::new();
+    for (i, line) in lines.enumerate() {
+        if i > 0 {
+            out.push('\n');
+        }
+        let whole = format!("{}{line}", if i == 0 { &head } else { &margin });
+        out.push_str(whole.trim_end());
+    }
+    out
 }
 
 /// A span of text in one style; styles are the caller's.
@@ -192,6 +231,8 @@ mod tests {
 
     #[test]
     fn control_characters_are_made_visible() {
+        assert_eq!(printable("a\x1b[31m\r\n\tb\u{9b}"), "a␛[31m␍\n\tb\u{fffd}");
+        assert!(matches!(printable("a\tb\nü中"), Cow::Borrowed(_)));
         assert_eq!(visible("a\x1b[31mb\tc\u{202e}d"), "a␛[31mb␉c\u{fffd}d");
     }
 }

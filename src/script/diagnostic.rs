@@ -1,6 +1,6 @@
 //! An error as a person reads it: what is wrong, where, the line with a caret, what to do.
 
-use crate::report::{Painter, display_width};
+use crate::report::{Painter, display_width, printable};
 
 /// An error with its places in a script.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -34,7 +34,11 @@ impl Diagnostic {
     /// The same for a terminal of `columns`: of a line that is wider, the part around the
     /// caret, since a terminal would break it and the caret would stand under something else.
     pub fn render_within(&self, painter: Painter, columns: Option<usize>) -> String {
-        let mut out = format!("{} {}", painter.red("error:"), painter.bold(&self.message));
+        let mut out = format!(
+            "{} {}",
+            painter.red("error:"),
+            painter.bold(&printable(&self.message))
+        );
         let digits = self
             .labels
             .iter()
@@ -51,7 +55,7 @@ impl Diagnostic {
                 out.push_str(&format!(
                     "\n{margin}{} {}:{}:{}",
                     painter.blue("-->"),
-                    label.file,
+                    printable(&label.file),
                     label.line,
                     label.column
                 ));
@@ -61,17 +65,19 @@ impl Diagnostic {
             };
             let bar = painter.blue("|");
             // Tabs are one column in the count and many on the screen.
-            let shown: String = source.replace('\t', "    ");
+            let untabbed = |text: &str| printable(&text.replace('\t', "    ")).into_owned();
+            let shown = untabbed(source);
             let indent: String = source
                 .chars()
                 .take(label.column.saturating_sub(1))
-                .collect::<String>()
-                .replace('\t', "    ");
+                .collect();
+            let indent = untabbed(&indent);
             let marked: String = source
                 .chars()
                 .skip(label.column.saturating_sub(1))
                 .take(label.length.max(1))
                 .collect();
+            let marked = untabbed(&marked);
             let place = display_width(&indent);
             let length = display_width(&marked).max(1);
             let room = columns.map_or(usize::MAX, |columns| columns.saturating_sub(digits + 3));
@@ -94,11 +100,15 @@ impl Diagnostic {
             ));
             if !label.text.is_empty() {
                 out.push(' ');
-                out.push_str(&painter.red(&label.text));
+                out.push_str(&painter.red(&printable(&label.text)));
             }
         }
         for hint in &self.hints {
-            out.push_str(&format!("\n{margin} {} {hint}", painter.cyan("= help:")));
+            out.push_str(&format!(
+                "\n{margin} {} {}",
+                painter.cyan("= help:"),
+                printable(hint)
+            ));
         }
         out
     }

@@ -1,15 +1,35 @@
 //! rhai's own errors in avec's words.
 
-use rhai::{EvalAltResult, ParseErrorType};
+use rhai::{EvalAltResult, LexError, ParseErrorType, Position};
 
-use super::catalog::{Catalog, Type};
+use super::catalog::{Catalog, Form, Type};
+use super::habits::{self, instead_of};
 use super::literal::shortened;
+use super::syntax::{Brackets, TokenKind, lex, offset, significant, statements};
+use super::table::ROW_KEYS;
 use crate::error::count;
 use crate::suggest::nearest;
 
-/// Message and hints of rhai's own errors.
-/// `names` are those that the script introduces.
-pub fn words(error: &EvalAltResult, names: &[String], catalog: &Catalog) -> (String, Vec<String>) {
+/// Message and hints of rhai's own errors, in this text.
+pub fn words(error: &EvalAltResult, text: &str, catalog: &Catalog) -> (String, Vec<String>) {
+    let (message, mut hints) = plain_words(error, text, catalog);
+    let place = error.position();
+    let is_syntax = matches!(error, EvalAltResult::ErrorParsing(..));
+    // Of a call by name more is known than the words around it.
+    let is_call = matches!(error, EvalAltResult::ErrorFunctionNotFound(signature, _)
+        if signature.starts_with(|c: char| c.is_alphabetic() || c == '_'));
+    let place = place.line().zip(place.position()).filter(|_| !is_call);
+    if let Some(place) = place
+        && let Some(advice) = habits::advice(text, place, is_syntax, catalog)
+    {
+        // What was meant is known: no likely name, no general advice beside it.
+        hints = vec![advice];
+    }
+    (message, hints)
+}
+
+fn plain_words(error: &EvalAltResult, script: &str, catalog: &Catalog) -> (String, Vec<String>) {
+    let names = &names_in(script);
     use EvalAltResult as E;
     let none = Vec::new();
     let text = error.to_string();
@@ -26,16 +46,29 @@ pub fn words(error: &EvalAltResult, names: &[String], catalog: &Catalog) -> (Str
         return not_writable(parts.nth(1).unwrap_or_default(), property, catalog);
     }
     match error {
-        E::ErrorParsing(kind, _) => parse_words(kind, names),
-        E::ErrorVariableNotFound(name, _) => (
+        E::ErrorParsing(kind, place) => {
+            if let ParseErrorType::VariableUndefined(name) = kind {
+                return (
+                    format!("there is no variable `{name}`"),
+                    unseen(name.as_str(), script, *place, names),
+                );
+            }
+            parse_words(kind, names)
+        }
+        E::ErrorVariableNotFound(name, place) => (
             format!("there is no variable `{name}`"),
-            did_you_mean(name, names),
+            unseen(name, script, *place, names),
         ),
-        E::ErrorPropertyNotFound(name, _) => (
-            format!("there is no property `{name}`"),
-            vec!["map.keys() lists those that an object map has".into()],
-        ),
-        E::ErrorFunctionNotFound(signature, _) => unknown_function(signature, catalog),
+        E::ErrorPropertyNotFound(name, _) => (format!("there is no property `{name}`"), {
+            let mut keys: Vec<String> = ROW_KEYS.map(str::to_owned).into();
+            keys.extend(keys_in(script));
+            let mut hints = did_you_mean(name, &keys);
+            hints.push("map.keys() lists those that an object map has".into());
+            hints
+        }),
+        E::ErrorFunctionNotFound(signature, place) => {
+            unknown_function(signature, script, *place, catalog)
+        }
         E::ErrorModuleNotFound(name, _) => (format!("there is no module `{name}`"), none),
         E::ErrorMismatchDataType(expected, found, _)
         | E::ErrorMismatchOutputType(expected, found, _) => (
@@ -75,7 +108,10 @@ pub fn words(error: &EvalAltResult, names: &[String], catalog: &Catalog) -> (Str
         ),
         E::ErrorFor(_) => (
             "`for` needs something to go through: an array, a range, a string".into(),
-            none,
+            vec![
+                "the rows of a table are table.to_array(), the keys of an object map map.keys()"
+                    .into(),
+            ],
         ),
         E::ErrorAssignmentToConstant(name, _) => (
             format!("`{name}` is a constant and can't be changed"),
@@ -124,7 +160,10 @@ fn parse_words(kind: &ParseErrorType, names: &[String]) -> (String, Vec<String>)
         ),
         P::MissingToken(token, what) => (
             format!("`{token}` is missing here {}", lower_first(what)),
-            none,
+            match token.as_str() {
+                "{" => vec!["a block stands in braces: if x { .. }".into()],
+                _ => none,
+            },
         ),
         P::UnknownOperator(op) => (format!("`{op}` is not an operator"), none),
         P::Reserved(word) => (
@@ -135,6 +174,9 @@ fn parse_words(kind: &ParseErrorType, names: &[String]) -> (String, Vec<String>)
             format!("there is no variable `{name}`"),
             did_you_mean(name, names),
         ),
+        P::BadInput(LexError::ImproperSymbol(sign, _)) if !sign.is_empty() => {
+            (format!("`{sign}` is not an operator"), none)
+        }
         P::ModuleUndefined(name) => (format!("there is no module `{name}`"), none),
         P::DuplicatedProperty(name) => (format!("`{name}` is given twice"), none),
         P::AssignmentToConstant(name) => (
@@ -151,10 +193,42 @@ fn parse_words(kind: &ParseErrorType, names: &[String]) -> (String, Vec<String>)
     }
 }
 
+/// What a function is called that rhai has as words of the language, with its forms.
+const KEYWORDS: &[(&str, &str)] = &[
+    ("print", "print(value: any)"),
+    ("debug", "debug(value: any)"),
+    ("type_of", "type_of(value: any) -> string"),
+    ("call", "call(function: Fn, arguments..) -> any"),
+    ("curry", "curry(function: Fn, arguments..) -> Fn"),
+    ("Fn", "Fn(name: string) -> Fn"),
+    ("is_def_var", "is_def_var(name: string) -> bool"),
+    (
+        "is_def_fn",
+        "is_def_fn(name: string, parameters: integer) -> bool",
+    ),
+    ("is_shared", "is_shared(value: any) -> bool"),
+];
+
+/// More forms than these are for help to list.
+const FORMS: usize = 4;
+
 /// `name (type, type)` as rhai writes calls that fit no function.
-fn unknown_function(signature: &str, catalog: &Catalog) -> (String, Vec<String>) {
+fn unknown_function(
+    signature: &str,
+    script: &str,
+    place: Position,
+    catalog: &Catalog,
+) -> (String, Vec<String>) {
+    if let Some(kind) = signature.strip_prefix("elements of ")
+        && let Some(kind) = kind.strip_suffix(" cannot be sorted")
+    {
+        return (
+            format!("elements of type {} can't be sorted", Type::spelled(kind)),
+            vec!["give the order: a.sort(|x, y| x.key - y.key)".into()],
+        );
+    }
     let (name, types) = match signature.split_once(" (") {
-        Some((name, types)) => (name, types.trim_end_matches(')')),
+        Some((name, types)) => (name, types.strip_suffix(')').unwrap_or(types)),
         None => (signature, ""),
     };
     let name = name.rsplit("::").next().unwrap_or(name);
@@ -165,35 +239,186 @@ fn unknown_function(signature: &str, catalog: &Catalog) -> (String, Vec<String>)
     if name.starts_with("index$") {
         return not_indexed(types.split(',').next().unwrap_or_default());
     }
-    let types: Vec<String> = types
+    let types: Vec<Type> = types
         .split(", ")
         .filter(|t| !t.is_empty())
-        .map(|t| Type::spelled(t).to_string())
+        .map(Type::spelled)
         .collect();
+    let written: Vec<String> = types.iter().map(Type::to_string).collect();
     let operator = !name
         .chars()
         .next()
         .is_some_and(|c| c.is_alphabetic() || c == '_');
     if operator {
         return (
-            match types.as_slice() {
+            match written.as_slice() {
                 [one] => format!("`{name}` can't be used on {one}"),
-                _ => format!("`{name}` can't be used between {}", types.join(" and ")),
+                _ => format!("`{name}` can't be used between {}", written.join(" and ")),
             },
-            Vec::new(),
+            operator_hint(name, &types)
+                .into_iter()
+                .map(str::to_owned)
+                .collect(),
         );
     }
-    let forms = catalog.forms(name);
+    let forms = known_forms(name, &types, script, catalog);
+    // A value of another type than those that the function is for.
+    let instead = instead_of(name).filter(|_| forms.is_empty() || !types.iter().any(Type::is_own));
     if forms.is_empty() {
-        return (
-            format!("there is no function `{name}`"),
-            did_you_mean(name, &catalog.function_names()),
-        );
+        if names_in(script).iter().any(|known| known == name) {
+            return (
+                format!("`{name}` is a variable, not a function"),
+                vec![format!(
+                    "a closure that it holds is called with {name}.call({})",
+                    arguments_at(script, place).unwrap_or("..")
+                )],
+            );
+        }
+        let mut known = catalog.function_names();
+        known.extend(own_functions(script).into_iter().map(|(name, _)| name));
+        let hints = match instead {
+            Some(instead) => vec![instead.to_owned()],
+            None => did_you_mean(name, &known),
+        };
+        return (format!("there is no function `{name}`"), hints);
     }
+    let mut hints: Vec<String> = forms
+        .iter()
+        .take(FORMS)
+        .map(|form| format!("it is {form}"))
+        .collect();
+    if forms.len() > FORMS {
+        hints.push(format!("it has {} more forms", forms.len() - FORMS));
+    }
+    hints.extend(instead.map(str::to_owned));
     (
-        format!("`{name}` can't be called with ({})", types.join(", ")),
-        forms.iter().map(|form| format!("it is {form}")).collect(),
+        format!("`{name}` can't be called with ({})", written.join(", ")),
+        hints,
     )
+}
+
+/// All forms of a name that scripts can call: avec's, rhai's, the words of the language, the
+/// script's own. Those that begin with the same type come first, and alone.
+fn known_forms(name: &str, types: &[Type], script: &str, catalog: &Catalog) -> Vec<String> {
+    if let Some((_, form)) = KEYWORDS.iter().find(|(known, _)| *known == name) {
+        return vec![(*form).to_owned()];
+    }
+    // What rhai has for types that scripts don't meet is left out.
+    let mut all = catalog.all_forms(name);
+    all.retain(|form| form.parameters.iter().all(|p| p.kind.is_known()) || !form.is_standard);
+    let own: Vec<&&Form> = all.iter().filter(|form| !form.is_standard).collect();
+    let same: Vec<&&Form> = all
+        .iter()
+        .filter(|form| {
+            form.receiver()
+                .is_some_and(|receiver| Some(receiver) == types.first())
+        })
+        .collect();
+    let chosen: Vec<String> = match (own.as_slice(), same.as_slice()) {
+        ([], []) => all.iter().map(ToString::to_string).collect(),
+        ([], same) => same.iter().map(ToString::to_string).collect(),
+        (own, _) => own.iter().map(ToString::to_string).collect(),
+    };
+    let mut forms: Vec<String> = Vec::new();
+    let defined = own_functions(script);
+    let defined = defined.iter().filter(|(known, _)| known == name);
+    for form in chosen
+        .into_iter()
+        .chain(defined.map(|(name, parameters)| format!("{name}({parameters})")))
+    {
+        if !forms.contains(&form) {
+            forms.push(form);
+        }
+    }
+    forms
+}
+
+/// What is meant by an operator that these types have not.
+fn operator_hint(operator: &str, types: &[Type]) -> Option<&'static str> {
+    let is = |at: usize, kind: Type| types.get(at) == Some(&kind);
+    match operator {
+        "%" if is(0, Type::STRING) => {
+            Some("a text with values in it stands in backquotes: `x is ${x}`")
+        }
+        "*" if is(0, Type::ARRAY) || is(1, Type::ARRAY) => Some(
+            "calculate element by element: a.map(|x| 2 * x); n equal elements are: let a = []; a.pad(n, 0)",
+        ),
+        "*" if is(0, Type::STRING) => {
+            Some("repeat a text in a loop: let text = \"\"; for i in 0..3 { text += \"ab\" }")
+        }
+        "-" | "/" | "+" | "*" if is(0, Type::STRING) || is(1, Type::STRING) => {
+            Some("make a number of a text with parse_int(\"1\") or parse_float(\"1.5\")")
+        }
+        "-" | "/" | "+" if is(0, Type::ARRAY) || is(1, Type::ARRAY) => {
+            Some("calculate element by element: a.map(|x| x - 1)")
+        }
+        _ if is(0, Type::UNIT) || is(1, Type::UNIT) => {
+            Some("() is no value: where does it come from?")
+        }
+        "&&" | "||" | "!" => Some("ask for what is meant: x != 0, !text.is_empty()"),
+        _ => None,
+    }
+}
+
+/// Why a variable is not there: it is outside of the function, or called something else.
+fn unseen(name: &str, script: &str, place: Position, names: &[String]) -> Vec<String> {
+    if in_function(script, place) && names.iter().any(|known| known == name) {
+        return vec![format!(
+            "a function doesn't see the variables around it: give it as an argument, as in fn f({name}) {{ .. }}"
+        )];
+    }
+    did_you_mean(name, names)
+}
+
+/// Whether a place is in the body of a `fn`.
+fn in_function(script: &str, place: Position) -> bool {
+    let Some(at) = place
+        .line()
+        .and_then(|line| offset(script, line - 1, place.position().unwrap_or(1)))
+    else {
+        return false;
+    };
+    statements(script)
+        .iter()
+        .any(|statement| statement.function.is_some() && statement.range.contains(&at))
+}
+
+/// The script's functions: names, and parameters as they are written.
+fn own_functions(script: &str) -> Vec<(String, String)> {
+    let tokens = lex(script);
+    let tokens = significant(&tokens);
+    let brackets = Brackets::of(tokens.iter().copied());
+    let mut functions = Vec::new();
+    for (i, token) in tokens.iter().enumerate() {
+        if token.kind == TokenKind::Keyword
+            && token.of(script) == "fn"
+            && let Some(name) = tokens.get(i + 1)
+            && let Some(close) = brackets.partner(i + 2)
+        {
+            let parameters = &script[tokens[i + 2].span.end..tokens[close].span.start];
+            functions.push((name.of(script).to_owned(), parameters.trim().to_owned()));
+        }
+    }
+    functions
+}
+
+/// What stands between the brackets of the call at a place.
+fn arguments_at(script: &str, place: Position) -> Option<&str> {
+    let at = offset(script, place.line()? - 1, place.position()?)?;
+    let tokens = lex(script);
+    let tokens = significant(&tokens);
+    let name = tokens.iter().position(|token| token.span.start >= at)?;
+    let close = Brackets::of(tokens.iter().copied()).partner(name + 1)?;
+    Some(&script[tokens[name + 1].span.end..tokens[close].span.start])
+}
+
+/// The keys of the object maps that a script writes.
+fn keys_in(script: &str) -> Vec<String> {
+    let tokens = lex(script);
+    let tokens = significant(&tokens);
+    let pairs = tokens.windows(2).filter(|pair| pair[1].of(script) == ":");
+    let keys = pairs.map(|pair| pair[0].of(script).trim_matches('"').to_owned());
+    keys.collect()
 }
 
 fn not_indexed(owner: &str) -> (String, Vec<String>) {

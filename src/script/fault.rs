@@ -1,4 +1,4 @@
-//! How avec's errors travel through rhai: as a value inside its runtime error, so that they get a
+//! How avec's errors travel through rhai: as a value inside one of its errors, so that they get a
 //! position, survive `try`/`catch` and can be taken out again whole.
 
 use rhai::{Dynamic, EvalAltResult, Position};
@@ -10,6 +10,8 @@ use crate::error::Error;
 #[derive(Debug, Clone)]
 pub struct Fault {
     pub problems: Vec<Problem>,
+    /// The line of the call, once a `catch` has it.
+    pub line: Option<rhai::INT>,
 }
 
 /// An error, and the part of the call that it is about.
@@ -41,11 +43,18 @@ impl Place {
     }
 }
 
+impl From<Vec<Problem>> for Fault {
+    fn from(problems: Vec<Problem>) -> Self {
+        Self {
+            problems,
+            line: None,
+        }
+    }
+}
+
 impl From<Problem> for Fault {
     fn from(problem: Problem) -> Self {
-        Self {
-            problems: vec![problem],
-        }
+        vec![problem].into()
     }
 }
 
@@ -53,6 +62,18 @@ impl From<Error> for Fault {
     fn from(error: Error) -> Self {
         let place = Place::Call;
         Problem { error, place }.into()
+    }
+}
+
+impl Fault {
+    /// The fault that an error of rhai's carries.
+    pub fn of(error: &EvalAltResult) -> Option<Self> {
+        match error {
+            EvalAltResult::ErrorIndexNotFound(value, _)
+            | EvalAltResult::ErrorRuntime(value, _)
+            | EvalAltResult::ErrorTerminated(value, _) => value.clone().try_cast(),
+            _ => None,
+        }
     }
 }
 
@@ -81,7 +102,8 @@ impl From<Fault> for Box<EvalAltResult> {
         if fault.problems.iter().any(|p| p.error.ends_run()) {
             return EvalAltResult::ErrorTerminated(Dynamic::from(fault), Position::NONE).into();
         }
-        EvalAltResult::ErrorRuntime(Dynamic::from(fault), Position::NONE).into()
+        // The one error of rhai's that carries a value and whose place a `catch` can read.
+        EvalAltResult::ErrorIndexNotFound(Dynamic::from(fault), Position::NONE).into()
     }
 }
 

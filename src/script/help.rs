@@ -19,11 +19,14 @@ mod functions {
     /// ```
     #[rhai_fn(name = "help", return_raw)]
     pub fn help(ctx: NativeCallContext) -> ScriptResult<()> {
-        let text = catalog(ctx.engine()).overview();
-        Ok(Session::of(&ctx)?.output.line(&text)?)
+        let output = &Session::of(&ctx)?.output;
+        let text = catalog(ctx.engine()).overview_within(output.columns());
+        Ok(output.line(&text)?)
     }
 
-    /// Prints what a function does, its options and an example.
+    /// Prints what a function does, its options and an example. Of a topic, such as "steering", or
+    /// a type, such as "Tensor" or "strings", it prints what belongs to it; of the beginning of a
+    /// name all that begin so.
     ///
     /// ```rhai
     /// help("x_vector");
@@ -31,16 +34,17 @@ mod functions {
     #[rhai_fn(name = "help", return_raw)]
     pub fn help_on(ctx: NativeCallContext, name: &str) -> ScriptResult<()> {
         let catalog = catalog(ctx.engine());
-        let Some(function) = catalog.get(name) else {
+        let output = &Session::of(&ctx)?.output;
+        let Some(text) = catalog.about(name, output.columns()) else {
             return Err(Error::new(ErrorKind::UnknownName {
                 what: "function",
                 name: name.to_owned(),
-                known: catalog.names(),
+                known: catalog.help_names(),
             })
             .hint("help() lists them all")
             .into());
         };
-        Ok(Session::of(&ctx)?.output.line(&function.to_string())?)
+        Ok(output.line(&text)?)
     }
 }
 

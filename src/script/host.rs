@@ -9,6 +9,7 @@ use rhai::{
 
 use super::bindings;
 use super::catalog::Catalog;
+use super::caught;
 use super::diagnostic::Diagnostic;
 use super::fault::Fault;
 use super::header::Header;
@@ -16,7 +17,7 @@ use super::help;
 use super::hints::hints;
 use super::limits;
 use super::locate::param_calls;
-use super::modules::ModuleLoader;
+use super::modules::{ModuleLoader, visit_imported};
 use super::output::OutputError;
 use super::prose::{self, Script};
 use super::session::Session;
@@ -96,6 +97,7 @@ impl Host {
         limits::register(&mut engine);
         bindings::register(&mut engine);
         help::register(&mut engine);
+        caught::register(&mut engine);
         for module in &registered {
             engine.register_global_module(module.clone());
         }
@@ -160,18 +162,18 @@ impl Host {
         self.session.run.begin();
         self.session.exit.clear();
         let modules = ModuleLoader::default();
-        if let Some(folder) = folder {
-            modules.begin(1, &folder);
+        if let Some(folder) = &folder {
+            modules.begin(1, folder);
         }
         self.engine.set_module_resolver(modules);
         self.left = self.given.clone();
         let mut ast = self.compile(name, text)?;
         ast.set_source(name);
-        let params = param_calls(&ast);
-        let names: Vec<String> = params.calls.into_iter().map(|(name, _)| name).collect();
-        if params.complete {
+        let (names, complete) = self.param_names(&ast, folder.as_deref());
+        if complete {
             self.session.params.check_known(&names)?;
         }
+        self.session.look_at(text);
         let result = self
             .engine
             .eval_ast_with_scope::<Dynamic>(&mut self.left, &ast);
@@ -192,6 +194,24 @@ impl Host {
         // What is computed or asked for by a module is only known now.
         self.session.params.check_known(&names)?;
         Ok(())
+    }
+
+    /// The parameters that a script and the modules that it imports ask for, and whether these are all.
+    fn param_names(&self, ast: &AST, folder: Option<&Path>) -> (Vec<String>, bool) {
+        let own = param_calls(ast);
+        let named = |calls: Vec<(String, String)>| calls.into_iter().map(|(name, _)| name);
+        let mut names: Vec<String> = named(own.calls).collect();
+        let mut complete = !own.computed;
+        if !own.imports.is_empty() {
+            let mut visit = |text: &str| {
+                let found = param_calls(&self.engine.compile(text).ok()?);
+                names.extend(named(found.calls));
+                (!found.computed).then_some(found.imports)
+            };
+            complete &=
+                folder.is_some_and(|folder| visit_imported(folder, own.imports, &mut visit));
+        }
+        (names, complete)
     }
 
     /// What a script's header and parameters are, without running it.

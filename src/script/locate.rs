@@ -54,16 +54,19 @@ fn option(
     found
 }
 
-/// The names and defaults of all `param("name", default)` calls, in order; `complete` is false if
-/// some name is computed or a module is imported, so that there may be more.
+/// The `param("name", default)` calls of a script.
+#[derive(Debug, Default)]
 pub struct ParamCalls {
+    /// Names and defaults, in order.
     pub calls: Vec<(String, String)>,
-    pub complete: bool,
+    /// Whether some name, or some module's path, is computed, so that there may be more.
+    pub computed: bool,
+    /// The paths of the modules that it imports, which may ask for others.
+    pub imports: Vec<String>,
 }
 
 pub fn param_calls(ast: &AST) -> ParamCalls {
-    let mut calls: Vec<(String, String)> = Vec::new();
-    let mut complete = true;
+    let mut found = ParamCalls::default();
     ast.walk(&mut |path: &[ASTNode]| {
         match path.last() {
             Some(
@@ -76,19 +79,25 @@ pub fn param_calls(ast: &AST) -> ParamCalls {
                     Some(name) => {
                         let default =
                             default.map_or("(computed)".into(), |default| shortened(&default));
-                        if !calls.iter().any(|(known, _)| *known == name) {
-                            calls.push((name, default));
+                        if !found.calls.iter().any(|(known, _)| *known == name) {
+                            found.calls.push((name, default));
                         }
                     }
-                    None => complete = false,
+                    None => found.computed = true,
                 }
             }
-            Some(ASTNode::Stmt(Stmt::Import(..))) => complete = false,
+            Some(ASTNode::Stmt(Stmt::Import(import, _))) => {
+                let path = import.0.get_literal_value(None);
+                match path.and_then(|path| path.into_string().ok()) {
+                    Some(path) => found.imports.push(path),
+                    None => found.computed = true,
+                }
+            }
             _ => {}
         }
         true
     });
-    ParamCalls { calls, complete }
+    found
 }
 
 /// How many characters the word or string at a column has; 1 if there is none. Of a number it is the

@@ -5,11 +5,14 @@
 
 pub(crate) mod bindings;
 mod catalog;
+mod caught;
 mod diagnostic;
+mod division;
 mod engine_errors;
 mod fault;
 #[doc(hidden)]
 pub mod fuzz;
+mod habits;
 mod header;
 mod help;
 mod hints;

@@ -44,16 +44,11 @@ struct Origin {
 impl ModuleLoader {
     /// From this line on of what is run, imports start from this folder.
     pub(super) fn begin(&self, first_line: usize, folder: &Path) {
-        let root = if folder == Path::new(".") {
-            PathBuf::new()
-        } else {
-            folder.to_owned()
-        };
-        let beside = PathBuf::new();
+        let origin = Origin::of_script(folder);
         let mut loaded = self.loaded();
         loaded.imported.clear();
         loaded.loading.clear();
-        loaded.texts.push((first_line, Origin { root, beside }));
+        loaded.texts.push((first_line, origin));
     }
 
     /// What the last text has imported, with the places of the paths.
@@ -115,6 +110,18 @@ impl ModuleLoader {
 }
 
 impl Origin {
+    fn of_script(folder: &Path) -> Self {
+        let root = if folder == Path::new(".") {
+            PathBuf::new()
+        } else {
+            folder.to_owned()
+        };
+        Self {
+            root,
+            beside: PathBuf::new(),
+        }
+    }
+
     /// The module's file without its ending, from the script's folder. `known` tells whether one
     /// needs no file.
     fn find(&self, path: &str, known: impl Fn(&Path) -> bool) -> Result<PathBuf, Error> {
@@ -177,6 +184,48 @@ impl Origin {
             "the module {path:?} is a link that leads out of the script's folder"
         )))
     }
+}
+
+/// Visits the text of each module that a script in `folder` imports, and of those that these
+/// import, without running any. `visit` gives the paths that a text imports, or nothing if they can't
+/// all be known; the result is whether they were.
+pub(super) fn visit_imported(
+    folder: &Path,
+    imports: Vec<String>,
+    visit: &mut dyn FnMut(&str) -> Option<Vec<String>>,
+) -> bool {
+    let origin = Origin::of_script(folder);
+    let mut open: Vec<(Origin, String)> = imports
+        .into_iter()
+        .map(|path| (origin.clone(), path))
+        .collect();
+    let mut seen = Vec::new();
+    while let Some((origin, path)) = open.pop() {
+        let Ok(found) = origin.find(&path, |_| false) else {
+            return false;
+        };
+        let file = origin.file(&found);
+        if seen.contains(&file) {
+            continue;
+        }
+        let text = origin
+            .check_link(&found, &path)
+            .and_then(|()| read_script(&file));
+        let imports = match text {
+            Ok(text) => visit(&text),
+            Err(_) => None,
+        };
+        let Some(imports) = imports else {
+            return false;
+        };
+        seen.push(file);
+        let origin = Origin {
+            root: origin.root,
+            beside: found.parent().map(Path::to_owned).unwrap_or_default(),
+        };
+        open.extend(imports.into_iter().map(|path| (origin.clone(), path)));
+    }
+    true
 }
 
 /// A path without `.`.

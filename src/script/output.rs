@@ -4,7 +4,7 @@
 use std::io::Write;
 use std::sync::{Arc, Mutex, OnceLock};
 
-use crate::report::Painter;
+use crate::report::{Painter, printable};
 
 /// Where a script's text goes. Cloned freely; all clones write to the same place.
 #[derive(Clone)]
@@ -103,8 +103,14 @@ impl Output {
         }
     }
 
-    /// Writes a line. Once that has failed, it fails from then on.
+    /// Writes a line, in which nothing acts on a terminal but newlines and tabs. Once that has failed,
+    /// it fails from then on.
     pub fn line(&self, text: &str) -> Result<(), OutputError> {
+        self.painted(&printable(text))
+    }
+
+    /// Writes a line that may hold the painter's codes: whatever else is in it must be printable.
+    pub fn painted(&self, text: &str) -> Result<(), OutputError> {
         if let Ok(mut writer) = self.writer.lock()
             && let Err(error) = writeln!(writer, "{text}").and_then(|()| writer.flush())
         {

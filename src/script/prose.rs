@@ -4,7 +4,7 @@ use rhai::{AST, EvalAltResult, Position};
 
 use super::catalog::Catalog;
 use super::diagnostic::{Diagnostic, Label};
-use super::engine_errors::{names_in, words};
+use super::engine_errors::words;
 use super::fault::{Fault, Place, Problem};
 use super::hints::hints;
 use super::literal::shortened;
@@ -49,6 +49,9 @@ fn diagnose_in(
     main: &Script,
     catalog: &Catalog,
 ) -> Diagnostic {
+    if let Some(fault) = Fault::of(error) {
+        return diagnose_fault(&fault, error.position(), script);
+    }
     match error {
         // First the error itself, then where it was called from.
         EvalAltResult::ErrorInFunctionCall(name, source, inner, pos) => {
@@ -94,7 +97,7 @@ fn diagnose_in(
             }
         }
         other => {
-            let (message, hints) = words(other, &names_in(script.text), catalog);
+            let (message, hints) = words(other, script.text, catalog);
             let mut diagnostic = simple(message, other.position(), script);
             diagnostic.hints = hints;
             diagnostic

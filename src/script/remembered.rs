@@ -113,6 +113,52 @@ impl Remembered {
         Ok(text(&options))
     }
 
+    /// What an option is, as `name: value`; without a name all of them, one a line. `coeff` and
+    /// `layer` are those of the additions.
+    pub fn dial(&self, option: Option<&str>) -> Result<String> {
+        let Some(name) = option else {
+            let lines: Vec<String> = self.written.iter().map(line).collect();
+            return Ok(lines.join("\n"));
+        };
+        let of = |values: Vec<String>| {
+            let mut distinct: Vec<String> = Vec::new();
+            for value in values {
+                if !distinct.contains(&value) {
+                    distinct.push(value);
+                }
+            }
+            format!("{name}: {}", distinct.join(", "))
+        };
+        match name {
+            "coeff" => Ok(of(self
+                .steering()?
+                .iter()
+                .map(|a| a.coeff.to_string())
+                .collect())),
+            "layer" => Ok(of(self
+                .steering()?
+                .iter()
+                .map(|a| a.act_name.to_string())
+                .collect())),
+            _ => self.option(name).map(line),
+        }
+    }
+
+    fn option(&self, name: &str) -> Result<&Written> {
+        let names = self.written.iter().map(|option| option.name.to_owned());
+        self.written
+            .iter()
+            .find(|option| option.name == name)
+            .ok_or_else(|| {
+                ErrorKind::UnknownName {
+                    what: "option",
+                    name: name.to_owned(),
+                    known: names.collect(),
+                }
+                .into()
+            })
+    }
+
     fn steering(&self) -> Result<Vec<ActivationAddition>> {
         let none = || Error::other("the last comparison had no activation_additions");
         self.additions.clone().ok_or_else(none)
@@ -152,15 +198,7 @@ impl Remembered {
 
     /// The name of an option, and the text for a value that was typed for it: texts need no quotes.
     fn typed(&self, name: &str, value: &str) -> Result<(&'static str, String)> {
-        let names = self.written.iter().map(|option| option.name.to_owned());
-        let Some(option) = self.written.iter().find(|option| option.name == name) else {
-            return Err(ErrorKind::UnknownName {
-                what: "option",
-                name: name.to_owned(),
-                known: names.collect(),
-            }
-            .into());
-        };
+        let option = self.option(name)?;
         let quoted = value.starts_with(['"', '`']) || value == "()";
         let value = match option.expects {
             Expects::Words(_) | Expects::String if !quoted => string_literal(value),
@@ -168,6 +206,16 @@ impl Remembered {
         };
         Ok((option.name, value))
     }
+}
+
+/// An option with its value.
+fn line(option: &Written) -> String {
+    let value = match (&option.literal, option.expects) {
+        (Some(literal), _) => literal.as_str(),
+        (None, Expects::Model) => "a model",
+        (None, _) => "not set",
+    };
+    format!("{}: {value}", option.name)
 }
 
 /// The call, its options in lines of a readable width.

@@ -1,11 +1,13 @@
 //! What everything in one run shares: where output goes, the parameters, what is permitted, the
 //! models that are loaded.
 
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
-use rhai::NativeCallContext;
+use rhai::{Map, NativeCallContext};
 
+use super::division::{divided_options, vanished};
 use super::fault::ScriptResult;
 use super::limits::ExitStatus;
 use super::model_cache::{ModelCache, ModelKey};
@@ -35,6 +37,8 @@ pub struct Session {
     last: Mutex<Option<Remembered>>,
     models: ModelCache,
     warned_of_bos: AtomicBool,
+    /// The options that the scripts of this run give a division of integers.
+    divided: Mutex<BTreeSet<String>>,
 }
 
 impl Session {
@@ -50,6 +54,7 @@ impl Session {
             last: Mutex::default(),
             models: ModelCache::default(),
             warned_of_bos: AtomicBool::new(false),
+            divided: Mutex::default(),
         }
     }
 
@@ -89,6 +94,26 @@ impl Session {
         if !self.warned_of_bos.swap(true, Ordering::Relaxed) {
             (self.notes)(&format!(
                 "the additions at {name} do not cancel at BOS (their coefficients sum to {sum}), and its activation is very large; an x-vector cancels there"
+            ));
+        }
+    }
+
+    /// Looks at a text that is about to run for what can only be noted when it has run.
+    pub(super) fn look_at(&self, text: &str) {
+        if let Ok(mut divided) = self.divided.lock() {
+            divided.extend(divided_options(text));
+        }
+    }
+
+    /// Notes, once for each option, that a division of integers has left nothing of it.
+    pub(super) fn warn_of_division(&self, options: &Map) {
+        let Ok(mut divided) = self.divided.lock() else {
+            return;
+        };
+        if let Some(name) = vanished(options, &divided) {
+            divided.remove(&name);
+            (self.notes)(&format!(
+                "{name} is 0: integers divide to an integer, so that 3 / 10 is 0; for 0.3 write 3 / 10.0"
             ));
         }
     }

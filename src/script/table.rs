@@ -35,6 +35,15 @@ pub fn drawn(session: &Session, table: &Completions) -> String {
     table.lines(output.width(), output.painter).join("\n")
 }
 
+/// The keys of a row.
+pub const ROW_KEYS: [&str; 5] = [
+    "prompts",
+    "completions",
+    "loss",
+    "clean_loss",
+    "is_modified",
+];
+
 /// The rows of a table as maps.
 pub fn completion_maps(run: &RunContext, table: &Completions) -> ScriptResult<Array> {
     let clean = table.clean_losses(run).script()?;

@@ -120,7 +120,14 @@ impl Watch {
 }
 
 impl Growing {
-    fn draw(&mut self, session: &Session) {
+    /// Whether a row has tokens that were not known before.
+    fn has_begun(&self) -> bool {
+        let mut texts = self.sides.iter().flat_map(|(_, texts)| texts);
+        texts.any(|text| matches!(text, Text::Tokens(tokens) if !tokens.is_empty()))
+    }
+
+    /// The table as far as it is written.
+    fn lines(&self, session: &Session) -> Vec<String> {
         let output = &session.output;
         let passage = |text: &Text| Passage {
             prompt: self.prompt.clone(),
@@ -139,17 +146,28 @@ impl Growing {
                 })
                 .collect(),
         };
-        let lines = table.lines(output.width(), output.painter);
+        table.lines(output.width(), output.painter)
+    }
+
+    fn draw(&mut self, session: &Session) {
+        let output = &session.output;
+        let lines = self.lines(session);
         let height = output.height().unwrap_or(usize::MAX);
         output.raw(&self.area.replace(&lines, height));
     }
 }
 
-/// What was drawn while it grew goes away; who wants the table prints it whole.
+/// What was drawn while it grew goes away; who wants the table prints it whole. Of one that was
+/// interrupted nothing else comes: it stays, as far as it was written.
 impl Drop for Watch {
     fn drop(&mut self) {
-        if let Kind::Table(growing) = &mut self.kind {
-            self.session.output.raw(&growing.area.clear());
+        let Kind::Table(growing) = &mut self.kind else {
+            return;
+        };
+        let output = &self.session.output;
+        output.raw(&growing.area.clear());
+        if self.session.run.cancel.is_raised() && growing.has_begun() {
+            drop(output.painted(&growing.lines(&self.session).join("\n")));
         }
     }
 }

@@ -69,6 +69,7 @@ fn generate(
     function: &'static str,
     map: Map,
 ) -> ScriptResult<Completions> {
+    Session::of(ctx)?.warn_of_division(&map);
     let options = GenUsing::decode(function, map)?;
     let additions = options.steering.additions();
     let session = Session::of(ctx)?;
@@ -98,6 +99,7 @@ fn compare(
     map: Map,
     losses: bool,
 ) -> ScriptResult<Completions> {
+    Session::of(ctx)?.warn_of_division(&map);
     let options = NComparisons::decode(function, map)?;
     let session = Session::of(ctx)?;
     let steering = &options.steering;
@@ -210,7 +212,7 @@ pub mod functions {
     pub fn print_n_comparisons(ctx: NativeCallContext, options: Map) -> ScriptResult<()> {
         let table = compare(&ctx, "print_n_comparisons", options, false)?;
         let session = Session::of(&ctx)?;
-        Ok(session.output.line(&drawn(&session, &table))?)
+        Ok(session.output.painted(&drawn(&session, &table))?)
     }
 
     /// Prints a table of completions, unsteered and steered side by side.
@@ -221,7 +223,7 @@ pub mod functions {
     #[rhai_fn(name = "pretty_print_completions", return_raw)]
     pub fn pretty_print(ctx: NativeCallContext, table: Completions) -> ScriptResult<()> {
         let session = Session::of(&ctx)?;
-        Ok(session.output.line(&drawn(&session, &table))?)
+        Ok(session.output.painted(&drawn(&session, &table))?)
     }
 
     /// The rows of a table of completions as maps, or the values of a tensor.

@@ -1,6 +1,7 @@
 //! The functions that scripts call, one file a topic. Each decodes its arguments, calls one thing
 //! of the library, and wraps the result.
 
+mod arrays;
 mod completions;
 mod general;
 mod groups;
@@ -37,6 +38,7 @@ pub fn register(engine: &mut Engine) {
     register_types(engine);
     engine
         .register_global_module(exported_module!(general::functions).into())
+        .register_global_module(exported_module!(arrays::functions).into())
         .register_global_module(exported_module!(model::functions).into())
         .register_global_module(exported_module!(tensor::functions).into())
         .register_global_module(exported_module!(tensor::with_integers).into())

@@ -448,6 +448,7 @@ pub mod functions {
         text: &str,
         options: Map,
     ) -> ScriptResult<String> {
+        Session::of(&ctx)?.warn_of_division(&options);
         let options = Generate::decode("generate", options)?;
         let options = CompletionOptions {
             generate: GenerateOptions {

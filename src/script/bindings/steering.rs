@@ -68,7 +68,12 @@ options! {
 const LONGEST_PROMPT: usize = 1_000_000;
 
 /// `function` is the name that was called.
-fn make_x_vector(function: &'static str, options: Map) -> ScriptResult<Array> {
+fn make_x_vector(
+    ctx: &NativeCallContext,
+    function: &'static str,
+    options: Map,
+) -> ScriptResult<Array> {
+    Session::of(ctx)?.warn_of_division(&options);
     let options = XVectorOptions::decode(function, options)?;
     let wanted = XVector {
         prompt1: options.prompt1,
@@ -102,7 +107,11 @@ pub mod functions {
     /// print(love);
     /// ```
     #[rhai_fn(name = "ActivationAddition", return_raw)]
-    pub fn activation_addition(options: Map) -> ScriptResult<ActivationAddition> {
+    pub fn activation_addition(
+        ctx: NativeCallContext,
+        options: Map,
+    ) -> ScriptResult<ActivationAddition> {
+        Session::of(&ctx)?.warn_of_division(&options);
         let options = Addition::decode("ActivationAddition", options)?;
         if options
             .tokens
@@ -134,8 +143,8 @@ pub mod functions {
     /// print(love_minus_hate);
     /// ```
     #[rhai_fn(name = "x_vector", return_raw)]
-    pub fn x_vector(options: Map) -> ScriptResult<Array> {
-        make_x_vector("x_vector", options)
+    pub fn x_vector(ctx: NativeCallContext, options: Map) -> ScriptResult<Array> {
+        make_x_vector(&ctx, "x_vector", options)
     }
 
     /// The same as x_vector.
@@ -144,8 +153,8 @@ pub mod functions {
     /// print(get_x_vector(#{ prompt1: "Love", prompt2: "Hate", coeff: 5, act_name: 1 }));
     /// ```
     #[rhai_fn(name = "get_x_vector", return_raw)]
-    pub fn get_x_vector(options: Map) -> ScriptResult<Array> {
-        make_x_vector("get_x_vector", options)
+    pub fn get_x_vector(ctx: NativeCallContext, options: Map) -> ScriptResult<Array> {
+        make_x_vector(&ctx, "get_x_vector", options)
     }
 
     /// The logits of a text under additions, [1, pos, d_vocab].

@@ -1,5 +1,7 @@
 //! All entries, and finding them by name.
 
+use std::collections::BTreeMap;
+
 use rhai::Engine;
 
 use super::entry::{Form, Function, OptionTable};
@@ -12,12 +14,14 @@ pub struct Catalog {
     functions: Vec<Function>,
     /// Every form of every function, also operators and what is rhai's own.
     pub(super) forms: Vec<Form>,
+    /// What rhai says of its own, by form.
+    docs: BTreeMap<Form, String>,
 }
 
 impl Catalog {
     /// The functions of an engine; `tables` has the options of those that take some.
     pub(crate) fn of(engine: &Engine, tables: &[OptionTable]) -> Self {
-        let (own, mut forms) = metadata::collect(engine);
+        let (own, mut forms, docs) = metadata::collect(engine);
         let mut functions: Vec<Function> = Vec::new();
         // Forms without a doc belong to the documented one of their name.
         let (documented, bare): (Vec<_>, Vec<_>) =
@@ -49,7 +53,11 @@ impl Catalog {
             function.forms.sort_by_cached_key(ToString::to_string);
         }
         forms.sort();
-        Self { functions, forms }
+        Self {
+            functions,
+            forms,
+            docs,
+        }
     }
 
     /// The documented functions and properties.
@@ -64,6 +72,23 @@ impl Catalog {
     /// The forms of a documented function or property; none if there is no such.
     pub fn forms(&self, name: &str) -> &[Form] {
         self.get(name).map_or(&[], |function| &function.forms)
+    }
+
+    /// The first sentence of what rhai says of a form of its own.
+    pub(super) fn standard_doc(&self, form: &Form) -> String {
+        let doc = self.docs.get(form).map_or("", String::as_str);
+        let paragraph = doc.split("\n\n").next().unwrap_or_default();
+        let text = paragraph.replace('\n', " ");
+        let end = text.find(". ").map_or(text.len(), |end| end + 1);
+        text[..end].to_owned()
+    }
+
+    /// Every form of a name that scripts can call, also rhai's own.
+    pub(crate) fn all_forms(&self, name: &str) -> Vec<&Form> {
+        let mut forms = self.forms.iter().filter(|form| form.name == name);
+        let mut all: Vec<&Form> = self.forms(name).iter().collect();
+        all.extend(forms.by_ref().filter(|form| !form.is_property));
+        all
     }
 
     /// The names of functions, without those of properties.

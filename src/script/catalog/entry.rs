@@ -126,7 +126,8 @@ impl fmt::Display for Form {
             return write!(f, "{parameters}.{}", self.name);
         }
         write!(f, "{}({parameters})", self.name)?;
-        if self.returns == Type::UNIT {
+        // What rhai alone has a name for says nothing.
+        if self.returns == Type::UNIT || (self.is_standard && !self.returns.is_known()) {
             return Ok(());
         }
         write!(f, " -> {}", self.returns)

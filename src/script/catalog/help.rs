@@ -4,48 +4,81 @@ use std::fmt;
 
 use super::collection::Catalog;
 use super::entry::{Function, OptionSpec};
+use crate::report::filled;
 
 impl Catalog {
     /// The list that `help()` prints.
     pub fn overview(&self) -> String {
-        let names = self.functions().iter().map(|f| f.name.len());
-        let width = names.max().unwrap_or(0);
-        let mut text = String::from("avec's functions; help(\"name\") tells more of each\n");
-        for (title, properties) in [
-            ("functions", false),
-            ("properties of models, tensors and caches", true),
-        ] {
-            text.push_str(&format!("\n{title}:\n"));
-            let listed = self.functions().iter();
-            for function in listed.filter(|f| f.is_property() == properties) {
-                let summary = function.summary();
-                text.push_str(&format!("  {:<width$}  {summary}\n", function.name));
-            }
-        }
-        text.trim_end().to_owned()
+        self.overview_within(None)
     }
 }
 
 /// What `help("name")` prints.
 impl fmt::Display for Function {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.within(None))
+    }
+}
+
+impl Function {
+    /// What `help("name")` prints, in lines of at most `width`; examples stay as they are.
+    pub fn within(&self, width: Option<usize>) -> String {
+        let mut out = String::new();
+        let fill = |first: &str, text: &str, indent: usize| match width {
+            Some(width) => filled(first, text, indent, width),
+            None => {
+                let gap = indent.saturating_sub(first.len());
+                format!("{first}{}{text}", " ".repeat(gap))
+            }
+        };
         for form in &self.forms {
-            writeln!(f, "{form}")?;
+            out.push_str(&fill("", &form.to_string(), 0));
+            out.push('\n');
         }
-        write!(f, "\n{}", self.doc)?;
+        out.push('\n');
+        out.push_str(&match width {
+            Some(width) => paragraphs(&self.doc, width),
+            None => self.doc.clone(),
+        });
         if self.options.is_empty() {
-            return Ok(());
+            return out;
         }
-        f.write_str("\n\noptions:")?;
-        let width = self.options.iter().map(|o| o.name.len()).max().unwrap_or(0);
+        out.push_str("\n\noptions:");
+        let column = self.options.iter().map(|o| o.name.len()).max().unwrap_or(0);
         for option in &self.options {
-            write!(f, "\n  {:<width$}  {}", option.name, facts(option))?;
+            let first = format!("  {:<column$}", option.name);
+            out.push('\n');
+            out.push_str(&fill(&first, &facts(option), column + 4));
             for line in option.explanation() {
-                write!(f, "\n  {:<width$}    {line}", "")?;
+                out.push('\n');
+                out.push_str(&fill("", &line, column + 6));
             }
         }
-        Ok(())
+        out
     }
+}
+
+/// A doc whose paragraphs fill lines of a width.
+fn paragraphs(doc: &str, width: usize) -> String {
+    let mut out: Vec<String> = Vec::new();
+    let mut paragraph: Vec<&str> = Vec::new();
+    let mut is_code = false;
+    for line in doc.lines().chain([""]) {
+        let fence = line.starts_with("```");
+        if (fence || is_code || line.is_empty()) && !paragraph.is_empty() {
+            out.push(filled("", &paragraph.join(" "), 0, width));
+            paragraph.clear();
+        }
+        if fence {
+            is_code = !is_code;
+        }
+        if fence || is_code || line.is_empty() {
+            out.push(line.to_owned());
+        } else {
+            paragraph.push(line);
+        }
+    }
+    out.join("\n").trim_end().to_owned()
 }
 
 /// What an option's values can be.

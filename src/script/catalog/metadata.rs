@@ -2,13 +2,17 @@
 //! such; their names and the type that comes back it only has as it writes them, and this is the
 //! one place where that is read.
 
+use std::collections::BTreeMap;
+
 use rhai::{Engine, FnAccess, FuncMetadata};
 
 use super::entry::{Form, Parameter};
 use super::types::Type;
 
-/// avec's own functions with their docs, in a fixed order, and the forms of all functions.
-pub(super) fn collect(engine: &Engine) -> (Vec<(Form, String)>, Vec<Form>) {
+/// avec's own functions with their docs, in a fixed order, the forms of all functions, and the docs
+/// of rhai's.
+#[allow(clippy::type_complexity, reason = "taken apart where it is used")]
+pub(super) fn collect(engine: &Engine) -> (Vec<(Form, String)>, Vec<Form>, BTreeMap<Form, String>) {
     let of = |standard: bool| {
         engine.collect_fn_metadata(
             None,
@@ -32,15 +36,18 @@ pub(super) fn collect(engine: &Engine) -> (Vec<(Form, String)>, Vec<Form>) {
         )
     });
     let mut forms: Vec<Form> = own.iter().map(|(form, _)| form.clone()).collect();
-    for (form, _) in of(true) {
+    let mut docs = BTreeMap::new();
+    for (form, doc) in of(true) {
         if !forms.contains(&form) {
-            forms.push(Form {
+            let form = Form {
                 is_standard: true,
                 ..form
-            });
+            };
+            docs.insert(form.clone(), doc);
+            forms.push(form);
         }
     }
-    (own, forms)
+    (own, forms, docs)
 }
 
 fn form(meta: &FuncMetadata) -> Form {

@@ -12,6 +12,7 @@ mod help;
 mod members;
 mod metadata;
 mod reference;
+mod topics;
 mod types;
 
 pub use collection::Catalog;

@@ -52,6 +52,11 @@ impl Interactive {
         self.scope.get(name).cloned()
     }
 
+    /// A value's type.
+    pub fn type_of(&self, value: &Dynamic) -> Type {
+        Type::of(value, self.engine())
+    }
+
     /// A value's type as scripts know it.
     pub fn kind(&self, value: &Dynamic) -> String {
         Type::of(value, self.engine()).to_string()

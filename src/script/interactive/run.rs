@@ -11,6 +11,7 @@ use super::state::{Interactive, LAST};
 use super::transcript::{TRANSCRIPT, is_of_session};
 use crate::analysis::Completions;
 use crate::error::Result;
+use crate::report::printable;
 use crate::script::host::Stopped;
 use crate::script::source::{folder_of, read_script};
 use crate::script::syntax::{Statement, statements};
@@ -37,6 +38,7 @@ impl Interactive {
     fn run(&mut self, name: &str, text: &str, folder: PathBuf) -> Result<Option<String>, Stopped> {
         self.session().run.cancel.lower();
         self.session().run.begin();
+        self.session().look_at(text);
         let first_line = self.transcript.push(name, text);
         self.loader.begin(first_line, &folder);
         self.mark_underscores(text, first_line - 1);
@@ -254,7 +256,7 @@ impl Interactive {
         }
         let width = self.session().output.columns();
         let text = shown(value, width, &|value| self.debug_text(value));
-        (Shown::Value, Some(text))
+        (Shown::Value, Some(printable(&text).into_owned()))
     }
 }
 

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 
 use rhai::{AST, Dynamic, Engine, EvalAltResult, Module, Scope, Shared, Token};
 
-use super::saved::{Entry, script};
+use super::saved::{Entry, last_with_needs, script};
 use super::transcript::{TRANSCRIPT, Transcript, is_of_session};
 use super::underscore::underscores;
 use super::unfinished::is_unfinished;
@@ -16,7 +16,7 @@ use crate::model::HookedTransformer;
 use crate::script::catalog::Catalog;
 use crate::script::host::{Host, Stopped};
 use crate::script::modules::ModuleLoader;
-use crate::script::remembered::Change;
+use crate::script::remembered::{Change, Remembered};
 use crate::script::session::Session;
 use crate::script::syntax::line_and_column;
 
@@ -191,11 +191,21 @@ impl Interactive {
 
     /// The call that makes the last comparison again with one thing changed.
     pub fn change(&self, change: &Change) -> Result<String> {
-        let last = self.session().last_comparison().ok_or_else(|| {
+        let last = self.last_comparison()?;
+        last.call(change, &self.name_of(last.table.model()))
+    }
+
+    /// What an option of the last comparison is, as `name: value`; without a name all of them, one a
+    /// line.
+    pub fn dial(&self, option: Option<&str>) -> Result<String> {
+        self.last_comparison()?.dial(option)
+    }
+
+    fn last_comparison(&self) -> Result<Remembered> {
+        self.session().last_comparison().ok_or_else(|| {
             Error::other("there is no comparison yet to change")
                 .hint("make one with print_n_comparisons(#{ .. })")
-        })?;
-        last.call(change, &self.name_of(last.table.model()))
+        })
     }
 
     /// How an input can name a model: its variable, or by loading it again, which finds it in memory.
@@ -225,6 +235,18 @@ impl Interactive {
 
     /// What worked, as a script in `folder` that prints what was shown.
     pub fn script(&self, folder: &Path) -> Result<String> {
+        self.script_with(&self.entries, folder)
+    }
+
+    /// The last input that worked, with those before it that make what it uses, as a script.
+    pub fn script_of_last(&self, folder: &Path) -> Result<String> {
+        if self.entries.is_empty() {
+            return Err(Error::other("there is no input yet to save"));
+        }
+        self.script_with(&last_with_needs(&self.entries), folder)
+    }
+
+    fn script_with(&self, entries: &[Entry], folder: &Path) -> Result<String> {
         let natives: BTreeSet<String> = self
             .engine()
             .collect_fn_metadata(
@@ -238,7 +260,7 @@ impl Interactive {
             )
             .into_iter()
             .collect();
-        let script = script(&self.entries, folder, &|name| natives.contains(name))?;
+        let script = script(entries, folder, &|name| natives.contains(name))?;
         self.mark_underscores("", 0);
         match self.engine().compile(&script) {
             Ok(_) => Ok(script),

@@ -47,7 +47,7 @@ pub trait CallOptions: Options {
         let problems = decoder.finish();
         match options {
             Some(options) if problems.is_empty() => Ok(options),
-            _ => Err(Fault { problems }),
+            _ => Err(problems.into()),
         }
     }
 }

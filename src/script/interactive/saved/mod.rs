@@ -9,11 +9,13 @@ mod entry;
 mod failed;
 mod imports;
 mod names;
+mod needs;
 mod printing;
 mod versions;
 
 pub(super) use entry::{Entry, Refusal, Shown, place_in};
 pub(super) use failed::{Failed, Failure};
+pub(super) use needs::last_with_needs;
 
 use std::path::Path;
 
