@@ -19,8 +19,6 @@ use crate::error::{ErrorKind, Result};
 pub struct Permissions {
     /// No network: models come from the cache or a folder, or are the demo.
     pub offline: bool,
-    /// Folders below which scripts may write files; none by default.
-    pub write: Vec<PathBuf>,
     /// Where the script comes from.
     pub origin: Origin,
     /// The script's folder; the current folder for typed input.
@@ -84,27 +82,6 @@ impl Permissions {
     /// Whether a script may load a model from a folder.
     pub fn may_load_from(&self, id: &str, folder: &Path) -> bool {
         self.origin == Origin::Local || self.is_named(id) || self.is_own(folder)
-    }
-
-    /// Checks that a script may write to `path`, with links followed.
-    ///
-    /// # Errors
-    /// [`ErrorKind::NotPermitted`] outside the folders in `write`.
-    pub fn check_write(&self, path: &Path) -> Result<()> {
-        if let Some(real) = resolve(path)
-            && self.write.iter().any(|folder| {
-                folder
-                    .canonicalize()
-                    .is_ok_and(|folder| real.starts_with(folder))
-            })
-        {
-            return Ok(());
-        }
-        Err(ErrorKind::NotPermitted {
-            action: format!("write {}", path.display()),
-            how: "name the folder with --allow-write FOLDER".into(),
-        }
-        .into())
     }
 }
 
@@ -229,21 +206,6 @@ mod tests {
         let started = std::time::Instant::now();
         assert!(!permissions.is_own(&path));
         assert!(started.elapsed().as_secs() < 5);
-    }
-
-    #[test]
-    fn files_are_written_only_in_named_folders() {
-        let (folder, mut permissions) = folders();
-        let at = |name: &str| folder.path().join(name);
-        assert!(permissions.check_write(&at("own/new.txt")).is_err());
-        permissions.write.push(at("own"));
-        assert!(permissions.check_write(&at("own/new.txt")).is_ok());
-        assert!(permissions.check_write(&at("own/../other/x")).is_err());
-        #[cfg(unix)]
-        {
-            std::os::unix::fs::symlink("../other", at("own/out")).unwrap();
-            assert!(permissions.check_write(&at("own/out/x")).is_err());
-        }
     }
 
     #[test]

@@ -330,7 +330,7 @@ error: an addition can't be made at blocks.1.attn.hook_pattern: steering needs a
   |
 3 | steering_vec_magnitudes(a, model);
   | ^^^^^^^^^^^^^^^^^^^^^^^
-  = help: steer at hook_resid_pre, hook_resid_mid, hook_resid_post, hook_attn_out, hook_mlp_out, hook_embed or hook_pos_embed
+  = help: steer at hook_embed, hook_pos_embed, hook_resid_pre, hook_attn_out, hook_resid_mid, hook_mlp_out or hook_resid_post
 "#,
     );
 }
@@ -351,7 +351,7 @@ error: magnitudes can't be taken at {whole}: they need an activation of shape [b
   |
 2 | prompt_magnitudes("I think", model, "{name}");
   | ^^^^^^^^^^^^^^^^^
-  = help: take them at hook_resid_pre, hook_resid_mid, hook_resid_post, hook_attn_out, hook_mlp_out, hook_embed or hook_pos_embed
+  = help: take them at hook_embed, hook_pos_embed, hook_resid_pre, hook_attn_out, hook_resid_mid, hook_mlp_out or hook_resid_post
 "#
             ),
         );

@@ -75,6 +75,8 @@ pub enum ErrorKind {
         name: String,
         /// What the activation is needed for.
         purpose: ResidualUse,
+        /// The sites of the model that have one.
+        sites: Vec<&'static str>,
     },
     /// An addition needs exactly one of prompt and tokens.
     PromptXorTokens {
@@ -314,7 +316,7 @@ impl fmt::Display for ErrorKind {
                 f.write_str("this model's files name no token that begins texts (BOS)")
             }
             Self::NoPadToken => f.write_str("this model's files name no token to pad with"),
-            Self::NotResidualWidth { name, purpose } => {
+            Self::NotResidualWidth { name, purpose, .. } => {
                 let (refusal, need) = match purpose {
                     ResidualUse::Steering => ("an addition can't be made", "steering needs"),
                     ResidualUse::Magnitudes => ("magnitudes can't be taken", "they need"),
@@ -489,14 +491,13 @@ impl ErrorKind {
             Self::NoBosToken => vec![
                 "name one: bos_token in tokenizer_config.json, or bos_token_id in config.json".into(),
             ],
-            Self::NotResidualWidth { purpose, .. } => {
+            Self::NotResidualWidth { purpose, sites, .. } => {
                 let act = match purpose {
                     ResidualUse::Steering => "steer",
                     ResidualUse::Magnitudes => "take them",
                 };
-                vec![format!(
-                    "{act} at hook_resid_pre, hook_resid_mid, hook_resid_post, hook_attn_out, hook_mlp_out, hook_embed or hook_pos_embed"
-                )]
+                let (last, others) = sites.split_last().unwrap_or((&"", &[]));
+                vec![format!("{act} at {} or {last}", others.join(", "))]
             }
             Self::VectorLongerThanPrompt { .. } => {
                 vec!["use a longer prompt, or shorter steering prompts".into()]

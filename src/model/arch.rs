@@ -1,7 +1,7 @@
 //! A model's architecture: the sizes and choices that determine its layers, hook points, tensors
 //! and processing. A family's file derives them from `config.json`, and the pass reads every field.
 
-use crate::kernels::{Activation, Norm};
+use crate::kernels::{Activation, Norm, NormKind};
 
 /// The architecture of a model, in TransformerLens' terms.
 #[derive(Debug, Clone, PartialEq)]
@@ -76,11 +76,16 @@ impl Arch {
             times(size(self.n_heads), size(self.d_head)),
             times(size(self.n_key_value_heads), size(self.d_head)),
         );
-        let norm = times(2, d);
-        let inputs = match self.mlp {
-            MlpKind::Plain => 1,
-            MlpKind::Gated => 2,
+        // A LayerNorm has a bias beside its gain; gated MLPs have no biases.
+        let norm = match self.norm.kind {
+            NormKind::LayerNorm => times(2, d),
+            NormKind::RmsNorm => d,
         };
+        let mlp = match self.mlp {
+            MlpKind::Plain => map(d, m).saturating_add(map(m, d)),
+            MlpKind::Gated => times(3, times(d, m)),
+        };
+        let embeddings = if self.tied { 1 } else { 2 };
         let positions = match self.positions {
             Positions::Learned => times(size(self.n_ctx), d),
             Positions::Rotary { .. } => 0,
@@ -89,12 +94,11 @@ impl Arch {
             times(2, norm),
             map(d, queries.saturating_add(times(2, keys))),
             map(queries, d),
-            times(inputs, map(d, m)),
-            map(m, d),
+            mlp,
         ];
         let block = block.into_iter().fold(0, u128::saturating_add);
         let all = [
-            times(size(self.d_vocab), d),
+            times(embeddings, times(size(self.d_vocab), d)),
             positions,
             times(size(self.n_layers), block),
             norm,

@@ -34,7 +34,9 @@ pub fn config(data: &[u8]) {
         MapPart::MlpIn,
         MapPart::MlpOut,
     ] {
-        let stored = family.map(&arch, part, arch.n_layers - 1);
+        let Some(stored) = family.map(&arch, part, arch.n_layers - 1) else {
+            continue;
+        };
         let (inputs, outputs) = part.sizes(&arch);
         assert_eq!(stored.shape(inputs).iter().filter(|n| **n == 0).count(), 0);
         let own: usize = stored.outputs.iter().map(|run| run.len()).sum();

@@ -102,8 +102,20 @@ impl HookName {
         Err(ErrorKind::NotResidualWidth {
             name: name.to_string(),
             purpose,
+            sites: Self::of_residual_width(arch),
         }
         .into())
+    }
+
+    /// The plain names of a model's sites whose activation is `[batch, pos, d_model]`: those of the
+    /// residual stream and of what is added to it.
+    fn of_residual_width(arch: &Arch) -> Vec<&'static str> {
+        let sites = Site::ALL.iter().map(|site| site.info());
+        let plain = sites.filter(|info| info.axes == Site::ResidPre.axes());
+        plain
+            .filter(|info| (info.exists_in)(arch) && !info.on_request && !info.name.contains('.'))
+            .map(|info| info.name)
+            .collect()
     }
 
     /// TransformerLens' `get_act_name(name, layer)`, such as `("resid_pre", 6)`.

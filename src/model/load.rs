@@ -7,7 +7,7 @@ use rayon::prelude::*;
 
 use super::arch::{Arch, MlpKind, Positions};
 use super::config_json::ConfigJson;
-use super::family::{self, Family, MapPart, NormPart};
+use super::family::{self, Family, MapPart, NormPart, StoredMap};
 use super::files::ModelFiles;
 use super::hook_name::HookName;
 use super::hooked::{HookedTransformer, Parts};
@@ -175,7 +175,7 @@ impl Loader<'_> {
             norm(NormPart::Ln1(layer))?;
             norm(NormPart::Ln2(layer))?;
             for part in &maps {
-                let stored = self.family.map(arch, *part, layer);
+                let stored = self.stored(*part, layer)?;
                 let shape = stored.shape(part.sizes(arch).0);
                 self.checkpoint
                     .view(&format!("{}.weight", stored.name), &shape)?;
@@ -360,7 +360,7 @@ impl Loader<'_> {
         let mut names: Vec<String> = Vec::new();
         for part in parts {
             let (inputs, _) = part.sizes(self.arch);
-            let stored = self.family.map(self.arch, *part, layer);
+            let stored = self.stored(*part, layer)?;
             let name = format!("{}.weight", stored.name);
             let view = self.checkpoint.view(&name, &stored.shape(inputs))?;
             if stored.bias {
@@ -385,6 +385,13 @@ impl Loader<'_> {
             self.checkpoint.release(&name);
         }
         Ok(linear)
+    }
+
+    /// Where a map lies in the checkpoint.
+    fn stored(&self, part: MapPart, layer: usize) -> Result<StoredMap> {
+        let stored = self.family.map(self.arch, part, layer);
+        // The architecture asks only for maps of its own kind of MLP.
+        stored.ok_or_else(|| Error::other(format!("{} models have no {part:?}", self.arch.family)))
     }
 
     fn fold(&self, map: &mut Map, norm: &Affine) {

@@ -22,7 +22,9 @@ pub fn hints(error: &Error) -> Vec<String> {
         ErrorKind::PaddingNeedsModel => "add `model: model`, or leave out pad_method",
         ErrorKind::DTypeOnCpu { .. } => "f16 needs device: \"cuda\" or \"metal\"",
         ErrorKind::NotInCache {
-            held, on_request, ..
+            name,
+            held,
+            on_request,
         } => {
             hints.push(match held.len() {
                 0 => "it is empty: no name was asked for".into(),
@@ -30,7 +32,10 @@ pub fn hints(error: &Error) -> Vec<String> {
                 n => format!("it holds {n} others: cache.names() lists them"),
             });
             if *on_request {
-                "hook_result is large and must be named: run_with_cache(text, \"blocks.0.attn.hook_result\")"
+                hints.push(format!(
+                    "it is computed only when it is named: run_with_cache(text, \"{name}\")"
+                ));
+                return hints;
             } else {
                 "name it in run_with_cache(text, names), or give no names to keep everything"
             }

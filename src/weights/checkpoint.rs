@@ -116,7 +116,7 @@ impl Checkpoint {
         sizes.fold(0, u64::saturating_add)
     }
 
-    /// The number of layers among the tensors below `prefix`, as in "h.7.ln_1.weight": one more
+    /// The number of layers among the tensors below `prefix`, as in "layers.7.norm.weight": one more
     /// than the largest index.
     pub(crate) fn layers(&self, prefix: &str) -> usize {
         let number = |name: &String| -> Option<usize> {

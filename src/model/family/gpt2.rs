@@ -66,6 +66,10 @@ impl Family for Gpt2 {
         })
     }
 
+    fn examples(&self) -> &'static str {
+        "gpt2, gpt2-medium, gpt2-large, gpt2-xl, distilgpt2"
+    }
+
     fn prefixes(&self) -> &'static [&'static str] {
         &["transformer."]
     }
@@ -94,7 +98,7 @@ impl Family for Gpt2 {
         }
     }
 
-    fn map(&self, arch: &Arch, map: MapPart, layer: usize) -> StoredMap {
+    fn map(&self, arch: &Arch, map: MapPart, layer: usize) -> Option<StoredMap> {
         let (_, outputs) = map.sizes(arch);
         let whole =
             |name: &str| StoredMap::whole(format!("h.{layer}.{name}"), Order::InOut, outputs);
@@ -103,13 +107,14 @@ impl Family for Gpt2 {
             outputs: std::iter::once(i * outputs..(i + 1) * outputs).collect(),
             ..whole("attn.c_attn")
         };
-        match map {
+        Some(match map {
             MapPart::Query => third(0),
             MapPart::Key => third(1),
             MapPart::Value => third(2),
             MapPart::AttnOut => whole("attn.c_proj"),
-            MapPart::MlpGate | MapPart::MlpIn => whole("mlp.c_fc"),
+            MapPart::MlpGate => return None,
+            MapPart::MlpIn => whole("mlp.c_fc"),
             MapPart::MlpOut => whole("mlp.c_proj"),
-        }
+        })
     }
 }

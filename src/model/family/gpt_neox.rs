@@ -90,6 +90,10 @@ impl Family for GptNeoX {
         })
     }
 
+    fn examples(&self) -> &'static str {
+        "Pythia"
+    }
+
     fn prefixes(&self) -> &'static [&'static str] {
         &["gpt_neox."]
     }
@@ -118,7 +122,7 @@ impl Family for GptNeoX {
         }
     }
 
-    fn map(&self, arch: &Arch, map: MapPart, layer: usize) -> StoredMap {
+    fn map(&self, arch: &Arch, map: MapPart, layer: usize) -> Option<StoredMap> {
         let (_, outputs) = map.sizes(arch);
         let whole =
             |name: &str| StoredMap::whole(format!("layers.{layer}.{name}"), Order::OutIn, outputs);
@@ -131,13 +135,14 @@ impl Family for GptNeoX {
                 .collect(),
             ..whole("attention.query_key_value")
         };
-        match map {
+        Some(match map {
             MapPart::Query => third(0),
             MapPart::Key => third(1),
             MapPart::Value => third(2),
             MapPart::AttnOut => whole("attention.dense"),
-            MapPart::MlpGate | MapPart::MlpIn => whole("mlp.dense_h_to_4h"),
+            MapPart::MlpGate => return None,
+            MapPart::MlpIn => whole("mlp.dense_h_to_4h"),
             MapPart::MlpOut => whole("mlp.dense_4h_to_h"),
-        }
+        })
     }
 }

@@ -19,10 +19,13 @@ pub(crate) trait Family: Send + Sync {
     /// The architecture that a configuration describes.
     fn arch(&self, config: &ConfigJson) -> Result<Arch>;
 
+    /// Its best-known models, for people: "gpt2 and distilgpt2".
+    fn examples(&self) -> &'static str;
+
     /// Prefixes that tensor names may have.
     fn prefixes(&self) -> &'static [&'static str];
 
-    /// The prefix of a layer's index, such as "h." in "h.7.ln_1.weight".
+    /// The prefix of a layer's index, such as "layers." in "layers.7.norm.weight".
     fn layer_prefix(&self) -> &'static str;
 
     /// The token embedding, `[d_vocab, d_model]`.
@@ -37,8 +40,8 @@ pub(crate) trait Family: Send + Sync {
     /// A norm, stored as `NAME.weight` and `NAME.bias`.
     fn norm(&self, norm: NormPart) -> String;
 
-    /// The tensor that holds a linear map's weight.
-    fn map(&self, arch: &Arch, map: MapPart, layer: usize) -> StoredMap;
+    /// Where a linear map's weight lies, if the family has this map.
+    fn map(&self, arch: &Arch, map: MapPart, layer: usize) -> Option<StoredMap>;
 }
 
 /// The norms of a model.

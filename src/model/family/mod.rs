@@ -9,13 +9,13 @@ mod layout;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use layout::{Family, MapPart, NormPart};
+pub(crate) use layout::{Family, MapPart, NormPart, StoredMap};
 
 use super::arch::Arch;
 use super::config_json::ConfigJson;
 use crate::error::{Error, ErrorKind, Result};
 
-const FAMILIES: [&dyn Family; 2] = [&gpt2::Gpt2, &gpt_neox::GptNeoX];
+const FAMILIES: &[&dyn Family] = &[&gpt2::Gpt2, &gpt_neox::GptNeoX];
 
 /// The family of a configuration, and its architecture.
 ///
@@ -24,16 +24,26 @@ const FAMILIES: [&dyn Family; 2] = [&gpt2::Gpt2, &gpt_neox::GptNeoX];
 pub(crate) fn identify(config: &ConfigJson) -> Result<(&'static dyn Family, Arch)> {
     let model_type = config.model_type()?;
     let known = model_type.as_deref().and_then(|model_type| {
-        let mut families = FAMILIES.into_iter();
+        let mut families = FAMILIES.iter();
         families.find(|family| family.has_type(model_type))
     });
     match known {
-        Some(family) => Ok((family, family.arch(config)?)),
-        None => Err(Error::new(ErrorKind::UnsupportedArchitecture {
-            found: model_type.unwrap_or_else(|| "unknown".into()),
-            known: FAMILIES.map(|family| family.name().to_owned()).to_vec(),
-            path: config.path().to_owned(),
-        })
-        .hint("avec runs GPT-2 models (gpt2, gpt2-medium, gpt2-large, gpt2-xl, distilgpt2) and GPT-NeoX models (Pythia), and checkpoints like them")),
+        Some(family) => Ok((*family, family.arch(config)?)),
+        None => {
+            let names = FAMILIES.iter().map(|family| family.name().to_owned());
+            let runs = FAMILIES
+                .iter()
+                .map(|family| format!("{} models ({})", family.name(), family.examples()));
+            let runs: Vec<String> = runs.collect();
+            Err(Error::new(ErrorKind::UnsupportedArchitecture {
+                found: model_type.unwrap_or_else(|| "unknown".into()),
+                known: names.collect(),
+                path: config.path().to_owned(),
+            })
+            .hint(format!(
+                "avec runs {}, and checkpoints like them",
+                runs.join(" and ")
+            )))
+        }
     }
 }
