@@ -221,8 +221,10 @@ pub enum ErrorKind {
     },
     /// The weights have a different number of layers than the configuration.
     LayersDiffer {
+        /// The configuration's name for the number of layers.
+        field: &'static str,
         /// The number in the configuration.
-        n_layer: usize,
+        n_layers: usize,
         /// The configuration file.
         config: String,
         /// The number in the weights.
@@ -420,13 +422,14 @@ impl fmt::Display for ErrorKind {
                 "tensor `{name}` in {path} has shape {found:?}, but the configuration asks for {expected:?}"
             ),
             Self::LayersDiffer {
-                n_layer,
+                field,
+                n_layers,
                 config,
                 found,
                 weights,
             } => write!(
                 f,
-                "n_layer is {n_layer} in {config}, but {weights} has the tensors of {}",
+                "{field} is {n_layers} in {config}, but {weights} has the tensors of {}",
                 count(*found, "layer")
             ),
             Self::Device { name, reason } => write!(f, "can't use device `{name}`: {reason}"),

@@ -52,6 +52,11 @@ impl ConfigJson {
         })
     }
 
+    /// Whether a field is there at all, even as null.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.fields.contains_key(name)
+    }
+
     /// A field's value; null counts as absent.
     fn get(&self, name: &str) -> Option<&Value> {
         self.fields.get(name).filter(|value| !value.is_null())

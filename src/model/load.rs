@@ -81,12 +81,7 @@ fn load(run: &RunContext, files: &ModelFiles, options: &LoadOptions) -> Result<H
     let config = ConfigJson::parse(&files.config.read()?, &files.config.to_string())?;
     let (family, arch) = family::identify(&config)?;
     let checkpoint = Arc::new(Checkpoint::open(&files.weights, family.prefixes())?);
-    check_layers(
-        &arch,
-        config.path(),
-        checkpoint.layers(family.layer_prefix()),
-        &checkpoint,
-    )?;
+    check_layers(family, &arch, config.path(), &checkpoint)?;
     let what = format!("the weights of {}", files.name);
     let size = (checkpoint.size_in_f32() / 4).saturating_mul(options.dtype.size_in_bytes() as u64);
     check_memory(&what, size, backend.device())
@@ -123,14 +118,20 @@ fn load(run: &RunContext, files: &ModelFiles, options: &LoadOptions) -> Result<H
 }
 
 /// Weights with more layers than the configuration would silently run as another, shorter model.
-fn check_layers(arch: &Arch, path: &str, found: usize, checkpoint: &Checkpoint) -> Result<()> {
-    match found {
+fn check_layers(
+    family: &dyn Family,
+    arch: &Arch,
+    path: &str,
+    checkpoint: &Checkpoint,
+) -> Result<()> {
+    match checkpoint.layers(family.layer_prefix()) {
         // No layers at all: these are the weights of something else, and the first missing tensor
         // says so.
         0 => Ok(()),
         found if found == arch.n_layers => Ok(()),
         found => Err(ErrorKind::LayersDiffer {
-            n_layer: arch.n_layers,
+            field: family.layers_field(),
+            n_layers: arch.n_layers,
             config: path.to_owned(),
             found,
             weights: checkpoint.path(),

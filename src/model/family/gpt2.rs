@@ -19,7 +19,7 @@ impl Family for Gpt2 {
     }
 
     fn arch(&self, config: &ConfigJson) -> Result<Arch> {
-        let n_layers = config.required_size(&["n_layer"])?;
+        let n_layers = config.required_size(&[self.layers_field()])?;
         let d_model = config.required_size(&["n_embd"])?;
         let n_heads = config.required_count("n_head")?;
         let n_ctx = config.required_size(&["n_positions", "n_ctx"])?;
@@ -68,6 +68,10 @@ impl Family for Gpt2 {
 
     fn examples(&self) -> &'static str {
         "gpt2, gpt2-medium, gpt2-large, gpt2-xl, distilgpt2"
+    }
+
+    fn layers_field(&self) -> &'static str {
+        "n_layer"
     }
 
     fn prefixes(&self) -> &'static [&'static str] {

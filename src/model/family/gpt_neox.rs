@@ -22,7 +22,7 @@ impl Family for GptNeoX {
     }
 
     fn arch(&self, config: &ConfigJson) -> Result<Arch> {
-        let n_layers = config.required_size(&["num_hidden_layers"])?;
+        let n_layers = config.required_size(&[self.layers_field()])?;
         let d_model = config.required_size(&["hidden_size"])?;
         let n_heads = config.required_count("num_attention_heads")?;
         let d_vocab = config.required_size(&["vocab_size"])?;
@@ -45,10 +45,15 @@ impl Family for GptNeoX {
         let fraction = config
             .rope_number("rotary_pct", "partial_rotary_factor")?
             .unwrap_or(0.25);
+        if !(fraction > 0.0 && fraction <= 1.0) {
+            return Err(config.bad(format!(
+                "rotary_pct is {fraction}, and must be above 0 and at most 1"
+            )));
+        }
         // torch's arithmetic: the fraction of a head, rounded down.
         let dims = (fraction * d_head as f64) as usize;
         let in_pairs = dims > 0 && dims.is_multiple_of(2);
-        if !(fraction > 0.0 && fraction <= 1.0 && in_pairs) {
+        if !in_pairs {
             return Err(config.bad(format!(
                 "rotary_pct is {fraction}: {dims} of the {d_head} dimensions of a head can't be rotated in pairs"
             )));
@@ -84,7 +89,10 @@ impl Family for GptNeoX {
             positions: Positions::Rotary { dims, base },
             mlp: MlpKind::Plain,
             activation,
-            parallel: config.flag("use_parallel_residual")?.unwrap_or(true),
+            // Absent means true, and null what Python takes it for.
+            parallel: config
+                .flag("use_parallel_residual")?
+                .unwrap_or(!config.has("use_parallel_residual")),
             scores_by_inverse_layer: false,
             tied: config.flag("tie_word_embeddings")?.unwrap_or(false),
         })
@@ -92,6 +100,10 @@ impl Family for GptNeoX {
 
     fn examples(&self) -> &'static str {
         "Pythia"
+    }
+
+    fn layers_field(&self) -> &'static str {
+        "num_hidden_layers"
     }
 
     fn prefixes(&self) -> &'static [&'static str] {

@@ -22,6 +22,9 @@ pub(crate) trait Family: Send + Sync {
     /// Its best-known models, for people: "gpt2 and distilgpt2".
     fn examples(&self) -> &'static str;
 
+    /// The name of the number of layers in `config.json`.
+    fn layers_field(&self) -> &'static str;
+
     /// Prefixes that tensor names may have.
     fn prefixes(&self) -> &'static [&'static str];
 
