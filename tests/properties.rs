@@ -8,7 +8,7 @@ use avec::analysis::{
     Comparison, CompletionOptions, InjectionMode, forward_with_activation_additions,
     gen_using_activation_additions, n_comparisons,
 };
-use avec::model::{HookName, HookedTransformer, Hooks, NamesFilter, Phase, Processing, Site};
+use avec::model::{HookName, HookedTransformer, Hooks, Processing};
 use avec::sampling::{Arm, GenerateOptions, Rng, RowKey, Sampling};
 use avec::steering::{ActivationAddition, Injection, PadMethod, XVector, x_vector};
 use candle_core::Tensor;
