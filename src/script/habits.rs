@@ -191,7 +191,8 @@ impl<'t> Around<'t> {
         let (before, here) = (self.before(), self.here());
         let follows_text = self.tokens.get(self.at + 1).is_some_and(Token::is_text);
         let advice = match (before.as_slice(), here.as_slice()) {
-            ([.., "."], _) => return None,
+            // A property, or a name of the writer's own.
+            ([.., "." | "fn"], _) => return None,
             (_, [sign, ..]) if sign.starts_with('#') && !sign.starts_with("#{") => {
                 "a comment begins with //"
             }
@@ -252,6 +253,7 @@ impl<'t> Around<'t> {
             (_, [".", number, ..]) if number.starts_with(|c: char| c.is_ascii_digit()) => {
                 return Some(format!("a number begins with a digit: 0.{number}"));
             }
+            ([.., "let" | "const"], _) => return None,
             (_, [word, ..]) => return self.word(word),
             _ => return None,
         };

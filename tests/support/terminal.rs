@@ -110,8 +110,13 @@ impl Terminal {
 
     /// Keys, as they are.
     pub fn keys(&mut self, keys: &str) {
+        self.bytes(keys.as_bytes());
+    }
+
+    /// What arrives, text or not.
+    pub fn bytes(&mut self, bytes: &[u8]) {
         use std::io::Write;
-        self.session.write_all(keys.as_bytes()).unwrap();
+        self.session.write_all(bytes).unwrap();
         self.session.flush().unwrap();
     }
 
