@@ -43,10 +43,6 @@ fn errors_and_their_places() {
             "x_vector(#{ \"CODES\": 1 });",
             "error: this call has 5 errors",
         ),
-        (
-            "param(\"CODES\", [])",
-            "error: the default of parameter SHOWN",
-        ),
         ("import \"CODES\" as x;", "error: "),
     ] {
         let ran = Program::script(&script.replace("CODES", CODES)).run();

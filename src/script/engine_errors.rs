@@ -284,7 +284,7 @@ fn unknown_function(
 }
 
 /// All forms of a name that scripts can call: avec's, rhai's, the words of the language, the
-/// script's own. Those that begin with the same type come first, and alone.
+/// script's own. If some begin with the same type, only these.
 fn known_forms(name: &str, types: &[Type], script: &str, catalog: &Catalog) -> Vec<String> {
     if let Some((form, _)) = keyword(name) {
         return vec![form.to_owned()];
@@ -302,8 +302,8 @@ fn known_forms(name: &str, types: &[Type], script: &str, catalog: &Catalog) -> V
         .collect();
     let chosen: Vec<String> = match (own.as_slice(), same.as_slice()) {
         ([], []) => all.iter().map(ToString::to_string).collect(),
-        ([], same) => same.iter().map(ToString::to_string).collect(),
-        (own, _) => own.iter().map(ToString::to_string).collect(),
+        (own, []) => own.iter().map(ToString::to_string).collect(),
+        (_, same) => same.iter().map(ToString::to_string).collect(),
     };
     let mut forms: Vec<String> = Vec::new();
     let defined = own_functions(script);

@@ -1,5 +1,9 @@
 //! The real program in a terminal that a test can look at.
-#![allow(unreachable_pub, reason = "a part of each test file that uses it")]
+#![allow(
+    dead_code,
+    unreachable_pub,
+    reason = "a part of each test file that uses it"
+)]
 
 use std::path::Path;
 use std::process::Command;
