@@ -42,16 +42,16 @@ pub(super) const COMMANDS: &[(&str, &str, &str)] = &[
     ),
     (
         "coeff",
-        "[X]",
+        "X",
         "the last comparison again with another coefficient; without X tell it",
     ),
-    ("layer", "[N]", "… with the additions at another layer"),
-    ("seed", "[N]", "… with another seed"),
-    ("prompt", "[TEXT]", "… with another prompt"),
+    ("layer", "N", "… with the additions at another layer"),
+    ("seed", "N", "… with another seed"),
+    ("prompt", "TEXT", "… with another prompt"),
     ("more", "", "… with twice as many rows"),
     (
         "set",
-        "[OPTION X]",
+        "OPTION X",
         "… with another value of an option, as :set top_p 0.5; :set tells all",
     ),
     ("load", "FILE", "run a script here; what it defines stays"),
@@ -71,6 +71,9 @@ pub(super) const COMMANDS: &[(&str, &str, &str)] = &[
     ("reset", "", "forget variables and functions"),
     ("quit", "", "leave; also quit, exit and Ctrl-D"),
 ];
+
+/// The commands that tell the value that they have, when they are given none.
+const DIALS: [&str; 5] = ["coeff", "layer", "seed", "prompt", "set"];
 
 impl Command {
     /// The command that a line is, or none if the line is rhai.
@@ -106,7 +109,8 @@ impl Command {
             })
             .hint(":help lists them"));
         };
-        let optional = wanted.starts_with('[');
+        let is_dial = DIALS.contains(&name);
+        let optional = wanted.starts_with('[') || is_dial;
         if wanted.is_empty() && !argument.is_empty() {
             return Err(Error::other(format!(":{name} takes nothing after it")));
         }
@@ -123,7 +127,7 @@ impl Command {
                 format!(":{name} needs {what}, but {argument:?} is none")
             })
         };
-        if optional && argument.is_empty() && name != "help" {
+        if is_dial && argument.is_empty() {
             return Ok(Self::Show((name != "set").then(|| name.to_owned())));
         }
         Ok(match name {
@@ -278,7 +282,7 @@ mod tests {
         for (name, argument, _) in COMMANDS {
             let argument = match *argument {
                 "" => "",
-                "[OPTION X]" => "top_k 3",
+                "OPTION X" => "top_k 3",
                 _ => "3",
             };
             parsed(&format!(":{name} {argument}"));

@@ -469,10 +469,7 @@ fn model_folders(typed: &str) -> Vec<Offer> {
     for offer in files(typed, "") {
         if let Some(folder) = offer.text.strip_suffix('/') {
             if Path::new(folder).join("config.json").is_file() {
-                // A name alone would be a model of the hub.
-                let is_path = folder.starts_with(['.', '/']);
-                let prefix = if is_path { "" } else { "./" };
-                offers.push(Offer::same(format!("{prefix}{folder}")));
+                offers.push(Offer::same(folder));
             } else {
                 offers.push(offer);
             }

@@ -202,3 +202,88 @@ fn quotes_spaces_and_templates() {
     assert_eq!(offered("`a ${m.n_la"), ["`a ${m.n_layers"]);
     assert_eq!(offered("`a ${m} twi"), Vec::<String>::new());
 }
+
+#[test]
+fn what_an_option_expects() {
+    assert_eq!(
+        offered("x_vector(#{ model: "),
+        ["x_vector(#{ model: load_model(\"", "x_vector(#{ model: m"]
+    );
+    assert_eq!(
+        offered("x_vector(#{ pad_method: "),
+        [
+            "x_vector(#{ pad_method: \"tokens_left\"",
+            "x_vector(#{ pad_method: \"tokens_right\""
+        ]
+    );
+    assert_eq!(
+        offered("m.generate(\"a\", #{ stop_at_eos: f"),
+        ["m.generate(\"a\", #{ stop_at_eos: false"]
+    );
+    let additions = offered("print_n_comparisons(#{ activation_additions: a");
+    assert_eq!(
+        additions,
+        [
+            "print_n_comparisons(#{ activation_additions: a",
+            "print_n_comparisons(#{ activation_additions: additions"
+        ]
+    );
+    // Another expression can stand there as well.
+    assert_eq!(
+        offered("x_vector(#{ model: twi"),
+        ["x_vector(#{ model: twice("]
+    );
+}
+
+#[test]
+fn short_hook_names() {
+    assert_eq!(
+        offered("m.run_with_cache(\"a\", \"resid_pre3"),
+        ["m.run_with_cache(\"a\", \"resid_pre3"]
+    );
+    assert_eq!(offered("\"scale3"), ["\"scale3ln1", "\"scale3ln2"]);
+    for offer in offered("\"") {
+        let name = offer.trim_start_matches('"');
+        assert!(
+            name.ends_with('.') || name.parse::<HookName>().is_ok(),
+            "{name}"
+        );
+    }
+}
+
+#[test]
+fn indexed_values() {
+    assert_eq!(offered("additions[0].act"), ["additions[0].act_name"]);
+    assert_eq!(
+        offered("x_vector(#{ prompt1: \"a\" })[0].act"),
+        ["x_vector(#{ prompt1: \"a\" })[0].act_name"]
+    );
+    assert_eq!(
+        offered("m.logits(\"a\")[0].log_s"),
+        ["m.logits(\"a\")[0].log_softmax("]
+    );
+    assert_eq!(
+        offered("m.to_str_tokens(\"a\")[0].to_up"),
+        ["m.to_str_tokens(\"a\")[0].to_upper("]
+    );
+    assert_eq!(
+        offered("m.run_with_cache(\"a\")[\"k0\"].log_s"),
+        ["m.run_with_cache(\"a\")[\"k0\"].log_softmax("]
+    );
+}
+
+#[test]
+fn folders_of_models() {
+    let folder = tempfile::tempdir().unwrap();
+    let place = folder.path().display().to_string();
+    for name in ["model", "models/one"] {
+        std::fs::create_dir_all(folder.path().join(name)).unwrap();
+    }
+    std::fs::write(folder.path().join("model/config.json"), "{}").unwrap();
+    std::fs::write(folder.path().join("notes.txt"), "").unwrap();
+    let typed = format!("load_model(\"{place}/");
+    assert_eq!(
+        offered(&typed),
+        [format!("{typed}model"), format!("{typed}models/")]
+    );
+}

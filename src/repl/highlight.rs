@@ -6,13 +6,8 @@ use crate::script::syntax::{Bracket, Brackets, Token, TokenKind, lex};
 /// Names that rhai gives a meaning to, and that are read like keywords.
 const SPECIAL: [&str; 5] = ["global", "Fn", "call", "curry", "this"];
 
-/// The same text with colours. `cursor` is a byte offset; the bracket there, or just before it, is
-/// shown with the one that it belongs to.
-pub(super) fn highlight(line: &str, cursor: usize, painter: Painter) -> String {
-    highlight_from(line, 0, cursor, painter)
-}
-
-/// The same for what of a text stands from a byte on.
+/// What of a text stands from a byte on, with colours. `cursor` is a byte of the text; the bracket
+/// there, or just before it, is shown with the one that it belongs to.
 pub(super) fn highlight_from(line: &str, from: usize, cursor: usize, painter: Painter) -> String {
     let tokens = lex(line);
     let brackets = Brackets::of(&tokens);
@@ -67,8 +62,9 @@ mod tests {
     #[test]
     fn only_colours_are_added() {
         let line = "let x = f(#{ a: 1.5, b: \"ü\" }); // end";
-        assert_eq!(highlight(line, 0, Painter::plain()), line);
-        let coloured = highlight(line, 0, Painter::colored());
+        assert_eq!(highlight_from(line, 0, 0, Painter::plain()), line);
+        assert_eq!(highlight_from(line, 5, 0, Painter::plain()), line[5..]);
+        let coloured = highlight_from(line, 0, 0, Painter::colored());
         assert!(coloured.contains("\x1b[35mlet\x1b[0m"), "{coloured:?}");
         assert!(coloured.contains("\x1b[32m\"ü\"\x1b[0m"), "{coloured:?}");
     }

@@ -2,7 +2,7 @@
 
 use rhai::{EvalAltResult, LexError, ParseErrorType, Position};
 
-use super::catalog::{Catalog, Form, Type};
+use super::catalog::{Catalog, Form, Type, keyword};
 use super::habits::{self, instead_of};
 use super::literal::shortened;
 use super::syntax::{Brackets, TokenKind, lex, offset, significant, statements};
@@ -174,7 +174,9 @@ fn parse_words(kind: &ParseErrorType, names: &[String]) -> (String, Vec<String>)
             format!("there is no variable `{name}`"),
             did_you_mean(name, names),
         ),
-        P::BadInput(LexError::ImproperSymbol(sign, _)) if !sign.is_empty() => {
+        P::BadInput(LexError::ImproperSymbol(sign, _))
+            if sign.chars().all(|c| c.is_ascii_punctuation()) && !sign.is_empty() =>
+        {
             (format!("`{sign}` is not an operator"), none)
         }
         P::ModuleUndefined(name) => (format!("there is no module `{name}`"), none),
@@ -192,22 +194,6 @@ fn parse_words(kind: &ParseErrorType, names: &[String]) -> (String, Vec<String>)
         other => (lower_first(&other.to_string()), none),
     }
 }
-
-/// What a function is called that rhai has as words of the language, with its forms.
-const KEYWORDS: &[(&str, &str)] = &[
-    ("print", "print(value: any)"),
-    ("debug", "debug(value: any)"),
-    ("type_of", "type_of(value: any) -> string"),
-    ("call", "call(function: Fn, arguments..) -> any"),
-    ("curry", "curry(function: Fn, arguments..) -> Fn"),
-    ("Fn", "Fn(name: string) -> Fn"),
-    ("is_def_var", "is_def_var(name: string) -> bool"),
-    (
-        "is_def_fn",
-        "is_def_fn(name: string, parameters: integer) -> bool",
-    ),
-    ("is_shared", "is_shared(value: any) -> bool"),
-];
 
 /// More forms than these are for help to list.
 const FORMS: usize = 4;
@@ -298,10 +284,10 @@ fn unknown_function(
 }
 
 /// All forms of a name that scripts can call: avec's, rhai's, the words of the language, the
-/// script's own. Those that begin with the same type come first, and alone.
+/// script's own. If some begin with the same type, only these.
 fn known_forms(name: &str, types: &[Type], script: &str, catalog: &Catalog) -> Vec<String> {
-    if let Some((_, form)) = KEYWORDS.iter().find(|(known, _)| *known == name) {
-        return vec![(*form).to_owned()];
+    if let Some((form, _)) = keyword(name) {
+        return vec![form.to_owned()];
     }
     // What rhai has for types that scripts don't meet is left out.
     let mut all = catalog.all_forms(name);
@@ -316,8 +302,8 @@ fn known_forms(name: &str, types: &[Type], script: &str, catalog: &Catalog) -> V
         .collect();
     let chosen: Vec<String> = match (own.as_slice(), same.as_slice()) {
         ([], []) => all.iter().map(ToString::to_string).collect(),
-        ([], same) => same.iter().map(ToString::to_string).collect(),
-        (own, _) => own.iter().map(ToString::to_string).collect(),
+        (own, []) => own.iter().map(ToString::to_string).collect(),
+        (_, same) => same.iter().map(ToString::to_string).collect(),
     };
     let mut forms: Vec<String> = Vec::new();
     let defined = own_functions(script);
@@ -335,6 +321,9 @@ fn known_forms(name: &str, types: &[Type], script: &str, catalog: &Catalog) -> V
 
 /// What is meant by an operator that these types have not.
 fn operator_hint(operator: &str, types: &[Type]) -> Option<&'static str> {
+    if types.iter().any(Type::is_own) {
+        return None;
+    }
     let is = |at: usize, kind: Type| types.get(at) == Some(&kind);
     match operator {
         "%" if is(0, Type::STRING) => {

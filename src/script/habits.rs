@@ -191,7 +191,8 @@ impl<'t> Around<'t> {
         let (before, here) = (self.before(), self.here());
         let follows_text = self.tokens.get(self.at + 1).is_some_and(Token::is_text);
         let advice = match (before.as_slice(), here.as_slice()) {
-            ([.., "."], _) => return None,
+            // A property, or a name of the writer's own.
+            ([.., "." | "fn"], _) => return None,
             (_, [sign, ..]) if sign.starts_with('#') && !sign.starts_with("#{") => {
                 "a comment begins with //"
             }
@@ -208,7 +209,10 @@ impl<'t> Around<'t> {
             ([.., "{", _], [":", ..]) if self.is_text(1) => {
                 "an object map begins with #: #{ \"key\": value }"
             }
-            ([.., "import"], _) => {
+            ([.., "for", "("], ["let" | "var", ..]) => {
+                "a loop over numbers is written for i in 0..3 { .. }"
+            }
+            ([.., "import"], _) | ([.., "library" | "require" | "source", "("], _) => {
                 "avec's functions need no import; a file of your own is imported with: import \"lib/x\" as x;"
             }
             ([.., "let" | "const"], ["(" | "[", ..]) | ([.., "let" | "const", _], [",", ..]) => {
@@ -252,6 +256,7 @@ impl<'t> Around<'t> {
             (_, [".", number, ..]) if number.starts_with(|c: char| c.is_ascii_digit()) => {
                 return Some(format!("a number begins with a digit: 0.{number}"));
             }
+            ([.., "let" | "const"], _) => return None,
             (_, [word, ..]) => return self.word(word),
             _ => return None,
         };
@@ -293,13 +298,15 @@ impl<'t> Around<'t> {
         let [.., owner, open, key, close] = tokens else {
             return None;
         };
+        let sign = self.tokens.get(self.at).map_or("", |token| self.of(token));
+        let sign = sign.trim_end_matches('=');
         let (owner, key) = match (self.of(open), self.of(close)) {
             ("[", "]") => (self.of(owner), self.of(key).to_owned()),
             (_, property) if self.of(key) == "." => (self.of(open), format!("\"{property}\"")),
             _ => return None,
         };
         Some(format!(
-            "a new key has no value yet: {owner}[{key}] = ({owner}.get({key}) ?? 0) + 1"
+            "a new key has no value yet: {owner}[{key}] = ({owner}.get({key}) ?? 0) {sign} 1"
         ))
     }
 
@@ -462,6 +469,10 @@ const INSTEAD: &[(&[&str], &str)] = &[
     (
         &["rows", "iter", "items", "to_list", "tolist", "collect"],
         "table.to_array() and tensor.to_array() give arrays; map.keys() and map.values() too",
+    ),
+    (
+        &["require", "library", "include", "source"],
+        "avec's functions need no import; a file of your own is imported with: import \"lib/x\" as x;",
     ),
     (&["to_dict"], "an object map is #{ key: value }"),
     (

@@ -1,5 +1,9 @@
-//! The real program in a terminal whose screen a test can read.
-#![allow(unreachable_pub, reason = "a part of each test file that uses it")]
+//! The real program in a terminal that a test can look at.
+#![allow(
+    dead_code,
+    unreachable_pub,
+    reason = "a part of each test file that uses it"
+)]
 
 use std::path::Path;
 use std::process::Command;
@@ -110,8 +114,13 @@ impl Terminal {
 
     /// Sends keys.
     pub fn keys(&mut self, keys: &str) {
+        self.bytes(keys.as_bytes());
+    }
+
+    /// What arrives, text or not.
+    pub fn bytes(&mut self, bytes: &[u8]) {
         use std::io::Write;
-        self.session.write_all(keys.as_bytes()).unwrap();
+        self.session.write_all(bytes).unwrap();
         self.session.flush().unwrap();
     }
 

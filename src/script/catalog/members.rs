@@ -14,7 +14,7 @@ pub struct Member {
 }
 
 /// rhai's functions whose first argument is nothing that they belong to.
-const NO_METHODS: [&str; 8] = [
+pub(super) const NO_METHODS: [&str; 8] = [
     "blob",
     "debug",
     "exit",

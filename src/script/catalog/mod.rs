@@ -9,6 +9,7 @@ mod collection;
 mod definitions;
 mod entry;
 mod help;
+mod keywords;
 mod members;
 mod metadata;
 mod reference;
@@ -17,6 +18,7 @@ mod types;
 
 pub use collection::Catalog;
 pub use entry::{Expects, Form, Function, OptionSpec, OptionTable, Parameter};
+pub(crate) use keywords::keyword;
 pub use members::{Member, module_functions};
 pub use types::{Type, register_types};
 

@@ -2,6 +2,8 @@
 
 use super::collection::Catalog;
 use super::entry::Form;
+use super::keywords::keyword;
+use super::members::NO_METHODS;
 use super::types::Type;
 use crate::report::filled;
 
@@ -157,8 +159,18 @@ impl Catalog {
                     .to_owned(),
             );
         }
+        if let Some((form, doc)) = keyword(name) {
+            let width = width.unwrap_or(usize::MAX);
+            let form = filled("", form, 0, width);
+            return Some(format!("{form}\n\n{}", filled("", doc, 0, width)));
+        }
         if let Some(kind) = type_named(name) {
-            return Some(self.type_help(&kind, width));
+            let forms: Vec<&Form> = self.forms.iter().filter(|f| f.name == name).collect();
+            let made = match NO_METHODS.contains(&name) {
+                true => self.standard_help(&forms, width) + "\n\n",
+                false => String::new(),
+            };
+            return Some(format!("{made}{}", self.type_help(&kind, width)));
         }
         let standard: Vec<&Form> = self.forms.iter().filter(|form| form.name == name).collect();
         if !standard.is_empty() {
@@ -201,7 +213,7 @@ impl Catalog {
         for function in known {
             let first = format!("  {}", function.name);
             // Beside long names too little room would be left.
-            let indent = if column + 24 > width { 6 } else { column };
+            let indent = if column > width / 2 { 6 } else { column };
             let text = if indent < column {
                 format!(
                     "{first}\n{}",
@@ -220,6 +232,10 @@ impl Catalog {
     fn type_help(&self, kind: &Type, width: Option<usize>) -> String {
         let mut out = format!("{kind}:\n");
         for member in self.members(kind.name()) {
+            // Every type has it, and the one that is documented is a model's.
+            if kind.is_own() && *kind != Type::MODEL && member.name == "to_string" {
+                continue;
+            }
             let forms = self.forms.iter().filter(|form| {
                 form.name == member.name
                     && form.is_property == member.is_property
@@ -265,6 +281,9 @@ fn behind_point(form: &Form) -> String {
     if form.is_property {
         return format!(".{}", form.name);
     }
+    if NO_METHODS.contains(&form.name.as_str()) {
+        return form.to_string();
+    }
     let whole = form.to_string();
     let (Some(first), Some(open)) = (form.parameters.first(), whole.find('(')) else {
         return whole;
@@ -308,7 +327,7 @@ mod tests {
     #[test]
     fn help_fits_its_window() {
         let catalog = catalog();
-        for width in [40, 60, 160] {
+        for width in [60, 100, 160] {
             let mut texts = vec![catalog.overview_within(Some(width))];
             for name in catalog.help_names() {
                 texts.push(catalog.about(&name, Some(width)).unwrap());

@@ -193,6 +193,8 @@ const SESSIONS: &[&[&str]] = &[
     &["try { x_vector(#{}) } catch (e) { print(e) }"],
     &["try { nonsense() } catch { print(\"caught\") }"],
     &["try { nonsense() } catch (e) { print(e.message) }"],
+    &["try { nonsense() } catch (e) { print(e) }"],
+    &["let kept; try { 1 / 0 } catch (e) { kept = e }", "kept"],
     // Statements of all kinds at the end of an input.
     &[
         "let x = 3;",
@@ -340,14 +342,6 @@ const REFUSED: &[(&[&str], &str)] = &[
     (
         &["|x| x + 1"],
         "repl[1]: it shows the place of an error or the name of a closure",
-    ),
-    (
-        &["try { nonsense() } catch (e) { print(e) }"],
-        "repl[1]: it shows the place of an error",
-    ),
-    (
-        &["let kept; try { 1 / 0 } catch (e) { kept = e }", "kept"],
-        "repl[2]: it shows the place of an error",
     ),
     (
         &["try { 1 / 0 } catch (e) { print(e.line) }"],
