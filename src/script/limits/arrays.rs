@@ -122,14 +122,15 @@ fn natural_order(a: &Dynamic, b: &Dynamic) -> Ordering {
 fn without_repetitions(
     ctx: &NativeCallContext,
     array: &mut Array,
-    comparer: &FnPtr,
+    mut is_same: impl FnMut(Dynamic, Dynamic) -> ScriptResult<Dynamic>,
 ) -> ScriptResult<()> {
+    let mut work = Work::of(ctx)?;
     let mut failed = None;
     array.dedup_by(|x, y| {
         if failed.is_some() {
             return false;
         }
-        match comparer.call_raw(ctx, None, [y.clone(), x.clone()]) {
+        match work.item().and_then(|()| is_same(y.clone(), x.clone())) {
             Ok(answer) => answer.as_bool().unwrap_or(false),
             Err(error) => {
                 if !error.is_catchable() {
@@ -186,7 +187,9 @@ pub mod functions {
 
     #[rhai_fn(name = "dedup", return_raw)]
     pub fn dedup(ctx: NativeCallContext, array: &mut Array) -> ScriptResult<()> {
-        without_repetitions(&ctx, array, &FnPtr::new("==")?)
+        without_repetitions(&ctx, array, |mut a, mut b| {
+            ctx.call_native_fn_raw("==", false, &mut [&mut a, &mut b])
+        })
     }
 
     #[rhai_fn(name = "dedup", return_raw)]
@@ -195,7 +198,7 @@ pub mod functions {
         array: &mut Array,
         comparer: FnPtr,
     ) -> ScriptResult<()> {
-        without_repetitions(&ctx, array, &comparer)
+        without_repetitions(&ctx, array, |a, b| comparer.call_raw(&ctx, None, [a, b]))
     }
 
     #[rhai_fn(name = "+", return_raw)]
