@@ -145,21 +145,25 @@ fn without_repetitions(
 
 #[export_module]
 pub mod functions {
+    /// As in rhai.
     #[rhai_fn(name = "sort", name = "sort_by", return_raw)]
     pub fn sort_by(ctx: NativeCallContext, array: &mut Array, comparer: FnPtr) -> ScriptResult<()> {
         sort_polled(&ctx, array, |a, b| by_script(&ctx, &comparer, a, b))
     }
 
+    /// As in rhai.
     #[rhai_fn(name = "sort", return_raw)]
     pub fn sort(ctx: NativeCallContext, array: &mut Array) -> ScriptResult<()> {
         sort_naturally(&ctx, array, false)
     }
 
+    /// As in rhai.
     #[rhai_fn(name = "sort_desc", return_raw)]
     pub fn sort_desc(ctx: NativeCallContext, array: &mut Array) -> ScriptResult<()> {
         sort_naturally(&ctx, array, true)
     }
 
+    /// As in rhai.
     #[rhai_fn(name = "order_by", name = "order", return_raw)]
     pub fn order_by(
         ctx: NativeCallContext,
@@ -171,6 +175,7 @@ pub mod functions {
         Ok(sorted)
     }
 
+    /// As in rhai.
     #[rhai_fn(name = "order", return_raw)]
     pub fn order(ctx: NativeCallContext, array: &mut Array) -> ScriptResult<Array> {
         let mut sorted = array.clone();
@@ -178,6 +183,7 @@ pub mod functions {
         Ok(sorted)
     }
 
+    /// As in rhai.
     #[rhai_fn(name = "order_desc", return_raw)]
     pub fn order_desc(ctx: NativeCallContext, array: &mut Array) -> ScriptResult<Array> {
         let mut sorted = array.clone();
@@ -185,6 +191,7 @@ pub mod functions {
         Ok(sorted)
     }
 
+    /// As in rhai.
     #[rhai_fn(name = "dedup", return_raw)]
     pub fn dedup(ctx: NativeCallContext, array: &mut Array) -> ScriptResult<()> {
         without_repetitions(&ctx, array, |mut a, mut b| {
@@ -192,6 +199,7 @@ pub mod functions {
         })
     }
 
+    /// As in rhai.
     #[rhai_fn(name = "dedup", return_raw)]
     pub fn dedup_by(
         ctx: NativeCallContext,
@@ -201,6 +209,7 @@ pub mod functions {
         without_repetitions(&ctx, array, |a, b| comparer.call_raw(&ctx, None, [a, b]))
     }
 
+    /// As in rhai.
     #[rhai_fn(name = "+", return_raw)]
     pub fn concat(ctx: NativeCallContext, array1: Array, array2: Array) -> ScriptResult<Array> {
         let items = array1.len() + array2.len();

@@ -9,6 +9,7 @@ use crate::script::session::Session;
 
 #[export_module]
 pub mod functions {
+    /// As in rhai.
     #[rhai_fn(name = "exit", volatile, return_raw)]
     pub fn exit_with(ctx: NativeCallContext, value: Dynamic) -> ScriptResult<Dynamic> {
         if let Ok(number) = value.as_int() {

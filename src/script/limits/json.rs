@@ -42,6 +42,7 @@ fn read_beside(ctx: &NativeCallContext, json: &str) -> ScriptResult<Dynamic> {
 
 #[export_module]
 pub mod functions {
+    /// As in rhai.
     #[rhai_fn(name = "parse_json", return_raw)]
     pub fn parse_json(ctx: NativeCallContext, json: &str) -> ScriptResult<Dynamic> {
         match json.len() < SHORT {
