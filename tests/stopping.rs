@@ -83,7 +83,7 @@ fn every_function_stops_soon() {
             "to_json(a)",
         ),
         (
-            "let j = \"{\\\"a\\\": [1\"; for i in 0..18 { j += j.replace(\"{\\\"a\\\": [\", \",\"); } j += \"]}\";",
+            "let j = \"1\"; for i in 0..22 { j = j + \",\" + j; } j = \"{\\\"a\\\": [\" + j + \"]}\";",
             "parse_json(j)",
         ),
         (

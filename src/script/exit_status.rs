@@ -12,11 +12,11 @@ impl ExitStatus {
         self.0.lock().map_or(None, |status| *status)
     }
 
-    pub(in crate::script) fn clear(&self) {
+    pub(crate) fn clear(&self) {
         self.put(None);
     }
 
-    pub(in crate::script) fn put(&self, status: Option<u8>) {
+    pub(crate) fn put(&self, status: Option<u8>) {
         if let Ok(mut place) = self.0.lock() {
             *place = status;
         }
