@@ -302,9 +302,14 @@ fn connect(engine: &mut Engine, session: &Arc<Session>) {
     let output = session.output.clone();
     engine.on_debug(move |text, _, _| drop(output.line(text)));
     let (output, run) = (session.output.clone(), session.run.clone());
+    let limit = run.memory_limit();
     engine.on_progress(move |_| {
         if let Some(failure) = output.failure() {
             return Some(Dynamic::from(failure.clone()));
+        }
+        // This is asked at every operation.
+        if !run.cancel.is_raised() && run.memory_used() <= limit {
+            return None;
         }
         match run.check() {
             Ok(()) => None,

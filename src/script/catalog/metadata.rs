@@ -9,6 +9,9 @@ use rhai::{Engine, FnAccess, FuncMetadata};
 use super::entry::{Form, Parameter};
 use super::types::Type;
 
+/// The doc of functions that stand in the place of rhai's own.
+const IN_PLACE_OF_RHAI_S: &str = "As in rhai.";
+
 /// avec's own functions with their docs, in a fixed order, the forms of all functions, and the docs
 /// of rhai's.
 #[allow(clippy::type_complexity, reason = "taken apart where it is used")]
@@ -20,7 +23,9 @@ pub(super) fn collect(engine: &Engine) -> (Vec<(Form, String)>, Vec<Form>, BTree
                 let meta = info.metadata;
                 // What a session has imported is none of avec's.
                 let own = meta.access == FnAccess::Public && info.namespace.is_empty();
+                // What stands in the place of rhai's is described by rhai's.
                 own.then(|| (form(meta), doc(meta)))
+                    .filter(|(_, doc)| doc != IN_PLACE_OF_RHAI_S)
             },
             standard,
         )

@@ -122,14 +122,15 @@ fn natural_order(a: &Dynamic, b: &Dynamic) -> Ordering {
 fn without_repetitions(
     ctx: &NativeCallContext,
     array: &mut Array,
-    comparer: &FnPtr,
+    mut is_same: impl FnMut(Dynamic, Dynamic) -> ScriptResult<Dynamic>,
 ) -> ScriptResult<()> {
+    let mut work = Work::of(ctx)?;
     let mut failed = None;
     array.dedup_by(|x, y| {
         if failed.is_some() {
             return false;
         }
-        match comparer.call_raw(ctx, None, [y.clone(), x.clone()]) {
+        match work.item().and_then(|()| is_same(y.clone(), x.clone())) {
             Ok(answer) => answer.as_bool().unwrap_or(false),
             Err(error) => {
                 if !error.is_catchable() {
@@ -144,21 +145,25 @@ fn without_repetitions(
 
 #[export_module]
 pub mod functions {
+    /// As in rhai.
     #[rhai_fn(name = "sort", name = "sort_by", return_raw)]
     pub fn sort_by(ctx: NativeCallContext, array: &mut Array, comparer: FnPtr) -> ScriptResult<()> {
         sort_polled(&ctx, array, |a, b| by_script(&ctx, &comparer, a, b))
     }
 
+    /// As in rhai.
     #[rhai_fn(name = "sort", return_raw)]
     pub fn sort(ctx: NativeCallContext, array: &mut Array) -> ScriptResult<()> {
         sort_naturally(&ctx, array, false)
     }
 
+    /// As in rhai.
     #[rhai_fn(name = "sort_desc", return_raw)]
     pub fn sort_desc(ctx: NativeCallContext, array: &mut Array) -> ScriptResult<()> {
         sort_naturally(&ctx, array, true)
     }
 
+    /// As in rhai.
     #[rhai_fn(name = "order_by", name = "order", return_raw)]
     pub fn order_by(
         ctx: NativeCallContext,
@@ -170,6 +175,7 @@ pub mod functions {
         Ok(sorted)
     }
 
+    /// As in rhai.
     #[rhai_fn(name = "order", return_raw)]
     pub fn order(ctx: NativeCallContext, array: &mut Array) -> ScriptResult<Array> {
         let mut sorted = array.clone();
@@ -177,6 +183,7 @@ pub mod functions {
         Ok(sorted)
     }
 
+    /// As in rhai.
     #[rhai_fn(name = "order_desc", return_raw)]
     pub fn order_desc(ctx: NativeCallContext, array: &mut Array) -> ScriptResult<Array> {
         let mut sorted = array.clone();
@@ -184,20 +191,25 @@ pub mod functions {
         Ok(sorted)
     }
 
+    /// As in rhai.
     #[rhai_fn(name = "dedup", return_raw)]
     pub fn dedup(ctx: NativeCallContext, array: &mut Array) -> ScriptResult<()> {
-        without_repetitions(&ctx, array, &FnPtr::new("==")?)
+        without_repetitions(&ctx, array, |mut a, mut b| {
+            ctx.call_native_fn_raw("==", false, &mut [&mut a, &mut b])
+        })
     }
 
+    /// As in rhai.
     #[rhai_fn(name = "dedup", return_raw)]
     pub fn dedup_by(
         ctx: NativeCallContext,
         array: &mut Array,
         comparer: FnPtr,
     ) -> ScriptResult<()> {
-        without_repetitions(&ctx, array, &comparer)
+        without_repetitions(&ctx, array, |a, b| comparer.call_raw(&ctx, None, [a, b]))
     }
 
+    /// As in rhai.
     #[rhai_fn(name = "+", return_raw)]
     pub fn concat(ctx: NativeCallContext, array1: Array, array2: Array) -> ScriptResult<Array> {
         let items = array1.len() + array2.len();

@@ -12,9 +12,8 @@ mod work;
 
 use rhai::{Engine, exported_module};
 
-pub use exit::ExitStatus;
-pub(super) use text::Text;
-pub(super) use work::Work;
+pub(crate) use text::Text;
+pub(crate) use work::Work;
 
 /// Puts them in the place of rhai's.
 pub(super) fn register(engine: &mut Engine) {

@@ -48,6 +48,7 @@ fn write_value(text: &mut Text, ctx: &NativeCallContext, value: &mut Dynamic) ->
 
 #[export_module]
 pub mod functions {
+    /// As in rhai.
     #[rhai_fn(
         name = "print",
         name = "to_string",
@@ -62,6 +63,7 @@ pub mod functions {
         text.into_string()
     }
 
+    /// As in rhai.
     #[rhai_fn(
         name = "print",
         name = "to_string",

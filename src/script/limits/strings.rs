@@ -127,6 +127,7 @@ fn in_case(
 
 #[export_module]
 pub mod functions {
+    /// As in rhai.
     #[rhai_fn(name = "replace", return_raw)]
     pub fn replace(
         ctx: NativeCallContext,
@@ -137,6 +138,7 @@ pub mod functions {
         replaced(&ctx, string, find_string, substitute_string)
     }
 
+    /// As in rhai.
     #[rhai_fn(name = "replace", return_raw)]
     pub fn replace_with_char(
         ctx: NativeCallContext,
@@ -147,6 +149,7 @@ pub mod functions {
         replaced(&ctx, string, find_string, &substitute_character.to_string())
     }
 
+    /// As in rhai.
     #[rhai_fn(name = "replace", return_raw)]
     pub fn replace_char_with(
         ctx: NativeCallContext,
@@ -157,6 +160,7 @@ pub mod functions {
         replaced(&ctx, string, &find_character.to_string(), substitute_string)
     }
 
+    /// As in rhai.
     #[rhai_fn(name = "replace", return_raw)]
     pub fn replace_char(
         ctx: NativeCallContext,
@@ -172,6 +176,7 @@ pub mod functions {
         )
     }
 
+    /// As in rhai.
     #[rhai_fn(name = "remove", return_raw)]
     pub fn remove(
         ctx: NativeCallContext,
@@ -181,6 +186,7 @@ pub mod functions {
         replaced(&ctx, string, sub_string, "")
     }
 
+    /// As in rhai.
     #[rhai_fn(name = "pad", return_raw)]
     pub fn pad_with_string(
         ctx: NativeCallContext,
@@ -220,6 +226,7 @@ pub mod functions {
         Ok(())
     }
 
+    /// As in rhai.
     #[rhai_fn(name = "split", return_raw, pure)]
     pub fn split_whitespace(
         ctx: NativeCallContext,
@@ -237,6 +244,7 @@ pub mod functions {
         collected(work, string, count, string.split_whitespace())
     }
 
+    /// As in rhai.
     #[rhai_fn(name = "split", return_raw, pure)]
     pub fn split(
         ctx: NativeCallContext,
@@ -246,6 +254,7 @@ pub mod functions {
         split_at_each(&ctx, string, delimiter, None, false)
     }
 
+    /// As in rhai.
     #[rhai_fn(name = "split", return_raw, pure)]
     pub fn splitn(
         ctx: NativeCallContext,
@@ -256,6 +265,7 @@ pub mod functions {
         split_at_each(&ctx, string, delimiter, Some(segments), false)
     }
 
+    /// As in rhai.
     #[rhai_fn(name = "split", return_raw, pure)]
     pub fn split_char(
         ctx: NativeCallContext,
@@ -265,6 +275,7 @@ pub mod functions {
         split_at_each(&ctx, string, &delimiter.to_string(), None, false)
     }
 
+    /// As in rhai.
     #[rhai_fn(name = "split", return_raw, pure)]
     pub fn splitn_char(
         ctx: NativeCallContext,
@@ -275,6 +286,7 @@ pub mod functions {
         split_at_each(&ctx, string, &delimiter.to_string(), Some(segments), false)
     }
 
+    /// As in rhai.
     #[rhai_fn(name = "split_rev", return_raw, pure)]
     pub fn rsplit(
         ctx: NativeCallContext,
@@ -284,6 +296,7 @@ pub mod functions {
         split_at_each(&ctx, string, delimiter, None, true)
     }
 
+    /// As in rhai.
     #[rhai_fn(name = "split_rev", return_raw, pure)]
     pub fn rsplitn(
         ctx: NativeCallContext,
@@ -294,6 +307,7 @@ pub mod functions {
         split_at_each(&ctx, string, delimiter, Some(segments), true)
     }
 
+    /// As in rhai.
     #[rhai_fn(name = "split_rev", return_raw, pure)]
     pub fn rsplit_char(
         ctx: NativeCallContext,
@@ -303,6 +317,7 @@ pub mod functions {
         split_at_each(&ctx, string, &delimiter.to_string(), None, true)
     }
 
+    /// As in rhai.
     #[rhai_fn(name = "split_rev", return_raw, pure)]
     pub fn rsplitn_char(
         ctx: NativeCallContext,
@@ -313,6 +328,7 @@ pub mod functions {
         split_at_each(&ctx, string, &delimiter.to_string(), Some(segments), true)
     }
 
+    /// As in rhai.
     #[rhai_fn(name = "to_chars", return_raw)]
     pub fn to_chars(ctx: NativeCallContext, string: &str) -> ScriptResult<Array> {
         let mut work = Work::of(&ctx)?;
@@ -326,6 +342,7 @@ pub mod functions {
         Ok(array)
     }
 
+    /// As in rhai.
     #[rhai_fn(name = "to_upper", return_raw)]
     pub fn to_upper(
         ctx: NativeCallContext,
@@ -334,6 +351,7 @@ pub mod functions {
         in_case(&ctx, &string, str::to_uppercase)
     }
 
+    /// As in rhai.
     #[rhai_fn(name = "to_lower", return_raw)]
     pub fn to_lower(
         ctx: NativeCallContext,
@@ -342,12 +360,14 @@ pub mod functions {
         in_case(&ctx, &string, str::to_lowercase)
     }
 
+    /// As in rhai.
     #[rhai_fn(name = "make_upper", return_raw)]
     pub fn make_upper(ctx: NativeCallContext, string: &mut ImmutableString) -> ScriptResult<()> {
         *string = in_case(&ctx, string, str::to_uppercase)?;
         Ok(())
     }
 
+    /// As in rhai.
     #[rhai_fn(name = "make_lower", return_raw)]
     pub fn make_lower(ctx: NativeCallContext, string: &mut ImmutableString) -> ScriptResult<()> {
         *string = in_case(&ctx, string, str::to_lowercase)?;
