@@ -172,3 +172,64 @@ fn a_module_is_read_like_a_script() {
         "{output:?}"
     );
 }
+
+/// A file that asks for its own name means the script's.
+#[test]
+fn a_file_is_not_its_own_neighbour() {
+    let program = Program::script("import \"lib/own\" as o;\nprint(o::name());")
+        .file(
+            "lib/own.rhai",
+            "import \"own\" as root;\nfn name() { \"beside \" + root::name() }",
+        )
+        .file("own.rhai", "fn name() { \"the script's\" }");
+    assert_eq!(program.succeeds(), "beside the script's\n");
+    let output = Program::script("import \"lib/own\" as o;")
+        .file("lib/own.rhai", "import \"own\" as own;")
+        .run();
+    assert!(
+        output
+            .stderr
+            .contains("error: the module \"own\" imports itself"),
+        "{output:?}"
+    );
+}
+
+/// Two folders whose names look the same as text are still two.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_folder_s_name_need_not_be_text() {
+    use std::os::unix::ffi::OsStrExt;
+
+    use avec::report::Painter;
+    use avec::script::{Host, Output, Session, Stopped};
+
+    let folder = tempfile::tempdir().unwrap();
+    let place = |name: &[u8]| folder.path().join(std::ffi::OsStr::from_bytes(name));
+    let folders = [&b"f\xff"[..], b"f\xfe", "f\u{fffd}".as_bytes()].map(place);
+    for (number, folder) in folders.iter().enumerate() {
+        std::fs::create_dir_all(folder.join("lib")).unwrap();
+        let write = |name: &str, text: String| std::fs::write(folder.join(name), text).unwrap();
+        write(
+            "main.rhai",
+            "import \"lib/a\" as a;\nlet x = a::number();\n".into(),
+        );
+        write("wrong.rhai", "import \"lib/b\" as b;\n".into());
+        write(
+            "lib/a.rhai",
+            "import \"c\" as c;\nfn number() { c::number() }".into(),
+        );
+        write("lib/b.rhai", format!("/* {number} */ nowhere{number} + 1"));
+        write("lib/c.rhai", format!("fn number() {{ {number} }}"));
+    }
+    let output = Output::new(Box::new(std::io::sink()), 80, Painter::plain());
+    let mut host = Host::new(Session::new(output));
+    for (number, folder) in folders.iter().enumerate() {
+        assert!(host.run_file(&folder.join("main.rhai")).is_ok());
+        assert_eq!(host.get::<i64>("x"), Some(number as i64));
+        let Err(Stopped::Failed(error)) = host.run_file(&folder.join("wrong.rhai")) else {
+            panic!("it has an error");
+        };
+        let source = format!("/* {number} */ nowhere{number} + 1");
+        assert_eq!(error.labels[0].source.as_deref(), Some(source.as_str()));
+    }
+}

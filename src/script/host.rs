@@ -17,9 +17,9 @@ use super::help;
 use super::hints::hints;
 use super::limits;
 use super::locate::param_calls;
-use super::modules::{ModuleLoader, visit_imported};
+use super::modules::{ModuleLoader, Visited, visit_imported};
 use super::output::OutputError;
-use super::prose::{self, Script};
+use super::prose::{Prose, Script};
 use super::session::Session;
 use super::source::{folder_of, read_script};
 use crate::error::{Error, ErrorKind};
@@ -41,6 +41,8 @@ use crate::error::{Error, ErrorKind};
 pub struct Host {
     pub(super) engine: Engine,
     session: Arc<Session>,
+    /// The modules that scripts import.
+    pub(super) modules: ModuleLoader,
     /// The functions of the program that embeds the host.
     registered: Vec<Shared<Module>>,
     /// The variables that every script begins with.
@@ -105,6 +107,7 @@ impl Host {
         Self {
             engine,
             session,
+            modules: ModuleLoader::default(),
             registered,
             given: Scope::new(),
             left: Scope::new(),
@@ -161,11 +164,11 @@ impl Host {
     fn run(&mut self, name: &str, text: &str, folder: Option<PathBuf>) -> Result<(), Stopped> {
         self.session.run.begin();
         self.session.exit.clear();
-        let modules = ModuleLoader::default();
+        self.modules = ModuleLoader::default();
         if let Some(folder) = &folder {
-            modules.begin(1, folder);
+            self.modules.begin(1, folder);
         }
-        self.engine.set_module_resolver(modules);
+        self.engine.set_module_resolver(self.modules.clone());
         self.left = self.given.clone();
         let mut ast = self.compile(name, text)?;
         ast.set_source(name);
@@ -203,8 +206,8 @@ impl Host {
         let mut names: Vec<String> = named(own.calls).collect();
         let mut complete = !own.computed;
         if !own.imports.is_empty() {
-            let mut visit = |text: &str| {
-                let found = param_calls(&self.engine.compile(text).ok()?);
+            let mut visit = |module: Visited| {
+                let found = param_calls(&self.engine.compile(module.text).ok()?);
                 names.extend(named(found.calls));
                 (!found.computed).then_some(found.imports)
             };
@@ -259,7 +262,12 @@ impl Host {
                 };
             }
         }
-        Stopped::Failed(Box::new(prose::diagnose(error, script, &self.catalog())))
+        let prose = Prose {
+            main: script,
+            modules: &self.modules,
+            catalog: &self.catalog(),
+        };
+        Stopped::Failed(Box::new(prose.diagnose(error)))
     }
 }
 

@@ -22,8 +22,8 @@ pub(super) struct ModuleLoader(Arc<Mutex<Loaded>>);
 #[derive(Default)]
 struct Loaded {
     modules: HashMap<PathBuf, Shared<Module>>,
-    /// Where each module's own imports are looked for, by the module's name.
-    origins: HashMap<String, Origin>,
+    /// Where each module is, by the name that rhai knows it by.
+    places: HashMap<String, Place>,
     /// The first line of each text that was run, and where its imports are looked for.
     texts: Vec<(usize, Origin)>,
     /// Modules that are being evaluated.
@@ -32,13 +32,33 @@ struct Loaded {
     imported: Vec<(Position, Shared<Module>)>,
 }
 
+/// A module's file, and where its own imports are looked for.
+struct Place {
+    file: PathBuf,
+    origin: Origin,
+}
+
 /// Where a text's imports are looked for.
 #[derive(Clone)]
 struct Origin {
     /// The folder of the script, which nothing is imported from outside of.
     root: PathBuf,
-    /// The folder of the file itself, from the script's; empty for the script.
-    beside: PathBuf,
+    /// The module that the text is, from the script's folder and without ending; none for the script.
+    module: Option<PathBuf>,
+}
+
+/// The file of a module, as errors show it.
+pub(super) struct Source {
+    pub name: String,
+    /// Empty if it can't be read any more.
+    pub text: String,
+}
+
+/// A module that something imports, as it is visited.
+pub(super) struct Visited<'a> {
+    pub text: &'a str,
+    /// Whether it lies beside what imports it.
+    pub is_neighbour: bool,
 }
 
 impl ModuleLoader {
@@ -60,7 +80,16 @@ impl ModuleLoader {
     pub(super) fn forget(&self) {
         let mut loaded = self.loaded();
         loaded.modules.clear();
-        loaded.origins.clear();
+        loaded.places.clear();
+    }
+
+    /// The file of the module that rhai knows by this name.
+    pub(super) fn source(&self, name: &str) -> Option<Source> {
+        let file = self.loaded().places.get(name)?.file.clone();
+        Some(Source {
+            name: file.display().to_string(),
+            text: std::fs::read_to_string(&file).unwrap_or_default(),
+        })
     }
 
     fn loaded(&self) -> MutexGuard<'_, Loaded> {
@@ -86,7 +115,8 @@ impl ModuleLoader {
             return Ok(module);
         }
         let key = key(&found);
-        let name = origin.root.join(&found).display().to_string();
+        let file = with_ending(&origin.root.join(&found));
+        let name;
         {
             let mut loaded = self.loaded();
             if loaded.loading.contains(&key) {
@@ -94,18 +124,36 @@ impl ModuleLoader {
                 return Err(Error::other(circular).into());
             }
             loaded.loading.push(key.clone());
-            let origin = Origin {
-                root: origin.root.clone(),
-                beside: found.parent().map(Path::to_owned).unwrap_or_default(),
+            name = loaded.name(&origin.root.join(&found), &file);
+            let origin = origin.of_module(&found);
+            let place = Place {
+                file: file.clone(),
+                origin,
             };
-            loaded.origins.insert(name.clone(), origin);
+            loaded.places.insert(name.clone(), place);
         }
-        let module = evaluated(engine, &name);
+        let module = evaluated(engine, &name, &file);
         let mut loaded = self.loaded();
         loaded.loading.pop();
         let module = module?;
         loaded.modules.insert(key, module.clone());
         Ok(module)
+    }
+}
+
+impl Loaded {
+    /// A name for rhai, which knows modules by a text. Two files whose paths are no text may look the
+    /// same, and still have two names.
+    fn name(&self, module: &Path, file: &Path) -> String {
+        let mut name = module.display().to_string();
+        while self
+            .places
+            .get(&name)
+            .is_some_and(|known| known.file != file)
+        {
+            name.push('\'');
+        }
+        name
     }
 }
 
@@ -116,10 +164,25 @@ impl Origin {
         } else {
             folder.to_owned()
         };
+        Self { root, module: None }
+    }
+
+    fn of_module(&self, module: &Path) -> Self {
         Self {
-            root,
-            beside: PathBuf::new(),
+            root: self.root.clone(),
+            module: Some(plain(module)),
         }
+    }
+
+    /// The folder of the text, from the script's; empty for the script's own.
+    fn beside(&self) -> &Path {
+        let module = self.module.as_deref();
+        module.and_then(Path::parent).unwrap_or(Path::new(""))
+    }
+
+    /// Whether a module lies beside the text.
+    fn is_neighbour(&self, module: &Path) -> bool {
+        module.starts_with(self.beside())
     }
 
     /// The module's file without its ending, from the script's folder. `known` tells whether one
@@ -135,11 +198,12 @@ impl Origin {
             ))
             .hint("scripts import only from their own folder: import \"lib/x\" as x"));
         }
-        let neighbour = self.beside.join(path);
-        let mut places = vec![neighbour];
-        if !self.beside.as_os_str().is_empty() {
+        let mut places = vec![self.beside().join(path)];
+        if !self.beside().as_os_str().is_empty() {
             places.push(path.into());
         }
+        // A file is not its own neighbour.
+        places.sort_by_key(|place| self.module.as_ref() == Some(&self::plain(place)));
         // A link must not lead outside either, nor reveal what is there.
         for place in places.iter().filter(|place| !known(place)) {
             self.check_link(place, path)?;
@@ -168,7 +232,7 @@ impl Origin {
     }
 
     fn file(&self, module: &Path) -> PathBuf {
-        self.folder().join(format!("{}.rhai", module.display()))
+        with_ending(&self.folder().join(module))
     }
 
     /// Refuses links that lead out of the script's folder, wherever they lead.
@@ -192,7 +256,7 @@ impl Origin {
 pub(super) fn visit_imported(
     folder: &Path,
     imports: Vec<String>,
-    visit: &mut dyn FnMut(&str) -> Option<Vec<String>>,
+    visit: &mut dyn FnMut(Visited) -> Option<Vec<String>>,
 ) -> bool {
     let origin = Origin::of_script(folder);
     let mut open: Vec<(Origin, String)> = imports
@@ -204,28 +268,33 @@ pub(super) fn visit_imported(
         let Ok(found) = origin.find(&path, |_| false) else {
             return false;
         };
-        let file = origin.file(&found);
-        if seen.contains(&file) {
+        let is_neighbour = origin.is_neighbour(&found);
+        let visited = (origin.file(&found), is_neighbour);
+        if seen.contains(&visited) {
             continue;
         }
         let text = origin
             .check_link(&found, &path)
-            .and_then(|()| read_script(&file));
-        let imports = match text {
-            Ok(text) => visit(&text),
+            .and_then(|()| read_script(&visited.0));
+        let imports = match &text {
+            Ok(text) => visit(Visited { text, is_neighbour }),
             Err(_) => None,
         };
         let Some(imports) = imports else {
             return false;
         };
-        seen.push(file);
-        let origin = Origin {
-            root: origin.root,
-            beside: found.parent().map(Path::to_owned).unwrap_or_default(),
-        };
+        seen.push(visited);
+        let origin = origin.of_module(&found);
         open.extend(imports.into_iter().map(|path| (origin.clone(), path)));
     }
     true
+}
+
+/// A module's file. Its path need not be text.
+fn with_ending(module: &Path) -> PathBuf {
+    let mut file = module.as_os_str().to_owned();
+    file.push(".rhai");
+    file.into()
 }
 
 /// A path without `.`.
@@ -260,8 +329,8 @@ impl Failed {
 }
 
 /// What a module sees is its own: neither variables nor imports of the text that imports it.
-fn evaluated(engine: &Engine, name: &str) -> Result<Shared<Module>, Failed> {
-    let text = read_script(Path::new(&format!("{name}.rhai")))?;
+fn evaluated(engine: &Engine, name: &str, file: &Path) -> Result<Shared<Module>, Failed> {
+    let text = read_script(file)?;
     let within = |error| Failed::Within(name.to_owned(), error);
     let mut ast = engine
         .compile(&text)
@@ -282,7 +351,8 @@ impl ModuleResolver for ModuleLoader {
     ) -> Result<Shared<Module>, Box<EvalAltResult>> {
         let (origin, is_module) = {
             let loaded = self.loaded();
-            let of_module = source.and_then(|source| loaded.origins.get(source));
+            let of_module = source.and_then(|source| loaded.places.get(source));
+            let of_module = of_module.map(|place| &place.origin);
             let line = place.line().unwrap_or(usize::MAX);
             let of_text = || {
                 let mut texts = loaded.texts.iter();

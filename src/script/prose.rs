@@ -9,6 +9,7 @@ use super::fault::{Fault, Place, Problem};
 use super::hints::hints;
 use super::literal::shortened;
 use super::locate::{find, word_length};
+use super::modules::ModuleLoader;
 use crate::error::count;
 
 /// The script that was run.
@@ -37,18 +38,23 @@ impl Script<'_> {
     }
 }
 
-/// An error of a script with all of its places.
-pub fn diagnose(error: &EvalAltResult, script: &Script, catalog: &Catalog) -> Diagnostic {
-    diagnose_in(error, script, script, catalog)
+/// What errors are told with: what was run, its modules, and everything that it could call.
+pub(super) struct Prose<'a> {
+    pub main: &'a Script<'a>,
+    pub modules: &'a ModuleLoader,
+    pub catalog: &'a Catalog,
 }
 
-/// `main` is what was run, `script` the text that the error's places are in.
-fn diagnose_in(
-    error: &EvalAltResult,
-    script: &Script,
-    main: &Script,
-    catalog: &Catalog,
-) -> Diagnostic {
+impl Prose<'_> {
+    /// An error of the script with all of its places.
+    pub(super) fn diagnose(&self, error: &EvalAltResult) -> Diagnostic {
+        diagnose_in(error, self.main, self)
+    }
+}
+
+/// `script` is the text that the error's places are in.
+fn diagnose_in(error: &EvalAltResult, script: &Script, prose: &Prose) -> Diagnostic {
+    let main = prose.main;
     if let Some(fault) = Fault::of(error) {
         return diagnose_fault(&fault, error.position(), script);
     }
@@ -63,7 +69,7 @@ fn diagnose_in(
             } else {
                 source
             };
-            let mut diagnostic = in_file(inner, source, script, main, catalog);
+            let mut diagnostic = in_file(inner, source, script, prose);
             let called = if closure {
                 "called a closure here".to_owned()
             } else {
@@ -75,7 +81,7 @@ fn diagnose_in(
             diagnostic
         }
         EvalAltResult::ErrorInModule(path, inner, pos) => {
-            let mut diagnostic = in_file(inner, path, script, main, catalog);
+            let mut diagnostic = in_file(inner, path, script, prose);
             if let Some(label) = script.label(*pos, None, "imported here") {
                 diagnostic.labels.push(label);
             }
@@ -97,7 +103,7 @@ fn diagnose_in(
             }
         }
         other => {
-            let (message, hints) = words(other, script.text, catalog);
+            let (message, hints) = words(other, script.text, prose.catalog);
             let mut diagnostic = simple(message, other.position(), script);
             diagnostic.hints = hints;
             diagnostic
@@ -121,29 +127,24 @@ fn whole_or_begun(text: &str) -> String {
 }
 
 /// An error inside of another file is placed in that file's text.
-fn in_file(
-    inner: &EvalAltResult,
-    source: &str,
-    script: &Script,
-    main: &Script,
-    catalog: &Catalog,
-) -> Diagnostic {
+fn in_file(error: &EvalAltResult, source: &str, script: &Script, prose: &Prose) -> Diagnostic {
     if source.is_empty() || source == script.name {
-        return diagnose_in(inner, script, main, catalog);
+        return diagnose_in(error, script, prose);
     }
     // A module can call what the main text gave it.
-    if source == main.name {
-        return diagnose_in(inner, main, main, catalog);
+    if source == prose.main.name {
+        return diagnose_in(error, prose.main, prose);
     }
-    // A module's name is its file's without the ending.
-    let name = format!("{source}.rhai");
-    let text = std::fs::read_to_string(&name).unwrap_or_default();
+    let module = prose.modules.source(source);
+    let (name, text) = module
+        .as_ref()
+        .map_or((source, ""), |module| (&module.name, &module.text));
     let other = Script {
-        name: &name,
-        text: &text,
+        name,
+        text,
         ast: None,
     };
-    diagnose_in(inner, &other, main, catalog)
+    diagnose_in(error, &other, prose)
 }
 
 fn simple(message: String, place: Position, script: &Script) -> Diagnostic {

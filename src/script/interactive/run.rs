@@ -40,7 +40,7 @@ impl Interactive {
         self.session().run.begin();
         self.session().look_at(text);
         let first_line = self.transcript.push(name, text);
-        self.loader.begin(first_line, &folder);
+        self.host.modules.begin(first_line, &folder);
         self.mark_underscores(text, first_line - 1);
         // Empty lines keep this text's lines apart from those before.
         let padded = format!("{}{text}", "\n".repeat(first_line - 1));
@@ -194,7 +194,7 @@ impl Interactive {
 
     /// Makes what an input has imported known to all that follow.
     fn keep_imports(&mut self, ast: &AST) {
-        for (place, module) in self.loader.imported() {
+        for (place, module) in self.host.modules.imported() {
             let name = ast
                 .statements()
                 .iter()

@@ -15,7 +15,6 @@ use crate::error::{Error, Result};
 use crate::model::HookedTransformer;
 use crate::script::catalog::Catalog;
 use crate::script::host::{Host, Stopped};
-use crate::script::modules::ModuleLoader;
 use crate::script::remembered::{Change, Remembered};
 use crate::script::session::Session;
 use crate::script::syntax::line_and_column;
@@ -28,7 +27,6 @@ pub struct Interactive {
     pub(super) functions: AST,
     /// What was imported outside of all blocks, by the name it was given.
     pub(super) modules: BTreeMap<String, Shared<Module>>,
-    pub(super) loader: ModuleLoader,
     pub(super) transcript: Transcript,
     pub(super) entries: Vec<Entry>,
     pub(super) inputs: usize,
@@ -53,7 +51,6 @@ impl Interactive {
             scope: Scope::new(),
             functions: AST::empty(),
             modules: BTreeMap::new(),
-            loader: ModuleLoader::default(),
             transcript: Transcript::default(),
             entries: Vec::new(),
             inputs: 0,
@@ -91,7 +88,7 @@ impl Interactive {
                 other => other,
             }
         });
-        engine.set_module_resolver(self.loader.clone());
+        engine.set_module_resolver(self.host.modules.clone());
         let session = self.host.session().clone();
         let placed = self.placed.clone();
         let note = move |text: &str| {
@@ -181,7 +178,6 @@ impl Interactive {
         self.scope.clear();
         self.functions = AST::empty();
         self.modules.clear();
-        self.loader.forget();
         self.transcript.forget();
         self.entries.clear();
         // An engine can't unlearn a module.

@@ -1,12 +1,12 @@
 //! The imports of an input, as they are found from the folder that the script is saved in.
 
-use std::collections::BTreeSet;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use super::entry::Entry;
 use crate::error::{Error, Result};
 use crate::script::literal::string_literal;
+use crate::script::modules::{Visited, visit_imported};
 use crate::script::syntax::{TokenKind, edited, lex, significant};
 
 /// An input whose imports are found from `folder`.
@@ -33,15 +33,18 @@ pub(super) fn with_imports_from(entry: &Entry, folder: &Path) -> Result<String> 
             return Err(there("a computed name", "what it is is known there only"));
         };
         let literal = &text[span.clone()];
-        let file = from.join(module);
+        let file = from.join(&module);
         let inside = file
             .strip_prefix(&to)
             .map_err(|_| there(literal, "a script imports only from its own folder"))?;
-        if needs_script_folder(&file, &mut BTreeSet::new()) {
+        if needs_script_folder(&from, module) {
             return Err(there(literal, "it imports others from there"));
         }
-        let inside = inside.to_string_lossy().replace('\\', "/");
-        edits.push((span, string_literal(&inside)));
+        let parts = inside.iter().map(|part| part.to_str());
+        let parts: Option<Vec<&str>> = parts.collect();
+        let parts =
+            parts.ok_or_else(|| there(literal, "a folder on the way has no name in UTF-8"))?;
+        edits.push((span, string_literal(&parts.join("/"))));
     }
     Ok(edited(text, edits))
 }
@@ -67,22 +70,18 @@ fn imports(text: &str) -> Vec<Option<(Range<usize>, String)>> {
         .collect()
 }
 
-/// Whether a module imports what does not lie beside it, so that it needs the folder of its script.
-fn needs_script_folder(file: &Path, seen: &mut BTreeSet<PathBuf>) -> bool {
-    if !seen.insert(file.to_owned()) {
-        return false;
-    }
-    let source = |file: &Path| PathBuf::from(format!("{}.rhai", file.display()));
-    let Ok(text) = std::fs::read_to_string(source(file)) else {
-        return false;
+/// Whether a module of a folder imports what does not lie beside it, so that it needs the folder.
+fn needs_script_folder(folder: &Path, module: String) -> bool {
+    let mut is_found = false;
+    let mut needs = false;
+    let mut visit = |module: Visited| {
+        is_found = true;
+        needs |= !module.is_neighbour;
+        let imports = imports(module.text).into_iter();
+        imports.map(|import| Some(import?.1)).collect()
     };
-    imports(&text).into_iter().any(|import| {
-        let Some((_, module)) = import else {
-            return true;
-        };
-        let neighbour = file.parent().unwrap_or(Path::new("")).join(module);
-        !source(&neighbour).is_file() || needs_script_folder(&neighbour, seen)
-    })
+    let all_known = visit_imported(folder, vec![module], &mut visit);
+    is_found && (needs || !all_known)
 }
 
 /// A folder's one name; "" is the working folder.
