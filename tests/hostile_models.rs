@@ -349,7 +349,7 @@ fn sizes_are_believed_only_as_far_as_the_tensors_go() {
         ),
         (
             neox(json!({"num_hidden_layers": u32::MAX})),
-            "n_layer is 4294967295",
+            "num_hidden_layers is 4294967295",
         ),
         (
             neox(json!({"max_position_embeddings": 1_000_000_000_000_u64})),
