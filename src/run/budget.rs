@@ -135,7 +135,7 @@ mod tests {
         let error = run.reserve("a table", 1 << 40).unwrap_err();
         assert_eq!(
             error.message(),
-            "a table would need 1.1 TB of memory, more than what is left of the 105 MB that the run may use"
+            "a table would need 1.1 TB of memory, more than what is left of the 104.9 MB that the run may use"
         );
         assert!(error.ends_run());
         run.cancel.raise();
