@@ -13,7 +13,7 @@ use crate::analysis::Completions;
 use crate::error::Result;
 use crate::report::printable;
 use crate::script::host::Stopped;
-use crate::script::source::{folder_of, read_script};
+use crate::script::source::{check_comments, folder_of, read_script};
 use crate::script::syntax::{Statement, statements};
 use crate::script::table::drawn;
 
@@ -25,6 +25,7 @@ impl Interactive {
         self.inputs += 1;
         self.typed = Some(text.trim().to_owned());
         let name = format!("repl[{}]", self.inputs);
+        check_comments(text, &name)?;
         self.run(&name, text, PathBuf::new())
     }
 
