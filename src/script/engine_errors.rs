@@ -336,6 +336,9 @@ fn known_forms(name: &str, types: &[Type], script: &str, catalog: &Catalog) -> V
 /// What is meant by an operator that these types have not.
 fn operator_hint(operator: &str, types: &[Type]) -> Option<&'static str> {
     let is = |at: usize, kind: Type| types.get(at) == Some(&kind);
+    if is(0, Type::TENSOR) || is(1, Type::TENSOR) {
+        return None;
+    }
     match operator {
         "%" if is(0, Type::STRING) => {
             Some("a text with values in it stands in backquotes: `x is ${x}`")

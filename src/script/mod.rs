@@ -9,6 +9,7 @@ mod caught;
 mod diagnostic;
 mod division;
 mod engine_errors;
+mod exit_status;
 mod fault;
 #[doc(hidden)]
 pub mod fuzz;
@@ -38,10 +39,10 @@ mod watch;
 
 pub use catalog::{Catalog, Expects, Form, Function, Member, OptionSpec, Parameter, Type};
 pub use diagnostic::{Diagnostic, Label};
+pub use exit_status::ExitStatus;
 pub use header::{Header, Param};
 pub use host::{Host, Stopped};
 pub use interactive::{Interactive, Variable};
-pub use limits::ExitStatus;
 pub(crate) use literal::string_literal;
 pub use model_cache::ModelKey;
 pub use output::{Output, OutputError};

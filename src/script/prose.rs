@@ -119,9 +119,9 @@ fn whole_or_begun(text: &str) -> String {
     match text.char_indices().nth(MOST_THROWN) {
         None => text.to_owned(),
         Some((end, _)) => format!(
-            "{}… and {} more",
+            "{}… and {}",
             &text[..end],
-            count(text[end..].chars().count(), "character")
+            count(text[end..].chars().count(), "more character")
         ),
     }
 }

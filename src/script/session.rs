@@ -8,8 +8,8 @@ use std::sync::{Arc, Mutex};
 use rhai::{Map, NativeCallContext};
 
 use super::division::{divided_options, vanished};
+use super::exit_status::ExitStatus;
 use super::fault::ScriptResult;
-use super::limits::ExitStatus;
 use super::model_cache::{ModelCache, ModelKey};
 use super::output::Output;
 use super::params::Params;

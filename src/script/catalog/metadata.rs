@@ -26,7 +26,13 @@ pub(super) fn collect(engine: &Engine) -> (Vec<(Form, String)>, Vec<Form>, BTree
         )
     };
     let mut own = of(false);
-    let standard = of(true);
+    let mut standard = of(true);
+    // That is all functions, avec's among them.
+    for (form, _) in &own {
+        if let Some(at) = standard.iter().position(|(other, _)| other == form) {
+            standard.swap_remove(at);
+        }
+    }
     // Some of rhai's are there in forms that are held to the run's budget: to scripts they are rhai's.
     own.retain(|(form, doc)| {
         !doc.is_empty() || !standard.iter().any(|(other, _)| same(form, other))

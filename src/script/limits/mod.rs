@@ -12,7 +12,6 @@ mod work;
 
 use rhai::{Engine, exported_module};
 
-pub use exit::ExitStatus;
 pub(super) use text::Text;
 pub(super) use work::Work;
 

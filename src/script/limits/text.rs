@@ -6,7 +6,7 @@ use super::work::Work;
 use crate::script::fault::ScriptResult;
 
 /// A text that grows no larger than a script's texts may be, and whose making can be stopped.
-pub(in crate::script) struct Text {
+pub(crate) struct Text {
     out: String,
     work: Work,
     checked: usize,
@@ -16,7 +16,7 @@ pub(in crate::script) struct Text {
 const STEP: usize = 1 << 20;
 
 impl Text {
-    pub(in crate::script) fn of(ctx: &NativeCallContext) -> ScriptResult<Self> {
+    pub(crate) fn of(ctx: &NativeCallContext) -> ScriptResult<Self> {
         Ok(Self {
             out: String::new(),
             work: Work::of(ctx)?,
@@ -24,7 +24,7 @@ impl Text {
         })
     }
 
-    pub(in crate::script) fn push(&mut self, text: &str) -> ScriptResult<()> {
+    pub(crate) fn push(&mut self, text: &str) -> ScriptResult<()> {
         self.out.push_str(text);
         if self.out.len() - self.checked > STEP {
             self.checked = self.out.len();
@@ -34,11 +34,11 @@ impl Text {
     }
 
     /// One more part of the value is done.
-    pub(in crate::script) fn item(&mut self) -> ScriptResult<()> {
+    pub(crate) fn item(&mut self) -> ScriptResult<()> {
         self.work.item()
     }
 
-    pub(in crate::script) fn into_string(self) -> ScriptResult<ImmutableString> {
+    pub(crate) fn into_string(self) -> ScriptResult<ImmutableString> {
         self.work.text(self.out.len() as u64)?;
         Ok(self.out.into())
     }

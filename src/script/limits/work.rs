@@ -8,7 +8,7 @@ use crate::script::fault::{IntoScript, ScriptResult};
 use crate::script::session::Session;
 
 /// One call of a function that may take long.
-pub(in crate::script) struct Work {
+pub(crate) struct Work {
     session: Arc<Session>,
     done: usize,
     most_text: usize,
@@ -19,7 +19,7 @@ pub(in crate::script) struct Work {
 const OFTEN: usize = 4096;
 
 impl Work {
-    pub(in crate::script) fn of(ctx: &NativeCallContext) -> ScriptResult<Self> {
+    pub(crate) fn of(ctx: &NativeCallContext) -> ScriptResult<Self> {
         Ok(Self {
             session: Session::of(ctx)?,
             done: 0,
@@ -29,7 +29,7 @@ impl Work {
     }
 
     /// One more item is done.
-    pub(in crate::script) fn item(&mut self) -> ScriptResult<()> {
+    pub(crate) fn item(&mut self) -> ScriptResult<()> {
         self.done += 1;
         match self.done % OFTEN {
             0 => self.check(),
@@ -37,16 +37,16 @@ impl Work {
         }
     }
 
-    pub(in crate::script) fn check(&self) -> ScriptResult<()> {
+    pub(crate) fn check(&self) -> ScriptResult<()> {
         self.session.run.check().script()
     }
 
-    pub(in crate::script) fn reserve(&self, what: &str, bytes: u64) -> ScriptResult<()> {
+    pub(crate) fn reserve(&self, what: &str, bytes: u64) -> ScriptResult<()> {
         self.session.run.reserve(what, bytes).script()
     }
 
     /// Before a text of this many bytes is made. The limit of texts is rhai's own error.
-    pub(in crate::script) fn text(&self, bytes: u64) -> ScriptResult<()> {
+    pub(crate) fn text(&self, bytes: u64) -> ScriptResult<()> {
         self.reserve("this text", bytes)?;
         if bytes > self.most_text as u64 {
             return Err(too_large("Length of string"));
@@ -55,7 +55,7 @@ impl Work {
     }
 
     /// Before an array of this many items is made, which take `bytes` in all.
-    pub(in crate::script) fn array(&self, items: usize, bytes: u64) -> ScriptResult<()> {
+    pub(crate) fn array(&self, items: usize, bytes: u64) -> ScriptResult<()> {
         self.reserve("this array", bytes)?;
         if items > self.most_items {
             return Err(too_large("Size of array/BLOB"));

@@ -394,7 +394,7 @@ fn a_script_s_module_that_imports_itself_is_refused() {
 #[test]
 fn a_doc_comment_that_is_not_closed_is_an_error_at_once() {
     let mut t = Tester::new();
-    assert!(!t.state.is_unfinished("1 /**/ + 1"));
+    assert!(!t.state.is_incomplete("1 /**/ + 1"));
     let error = t.enter("1 /**/ + 1");
     assert_eq!(
         error,
