@@ -253,7 +253,7 @@ impl Shell {
                 return Error::other(format!("{} is there already", path.display()))
                     .hint(":save --force writes over it, or choose another name");
             }
-            Error::other(format!("can't write {}: {error}", path.display()))
+            Error::io("write", &path, &error)
         })?;
         self.note(&format!("saved; run it with: {}", run_with(&state, &path)));
         Ok(())

@@ -325,6 +325,9 @@ fn operator_hint(operator: &str, types: &[Type]) -> Option<&'static str> {
         return None;
     }
     let is = |at: usize, kind: Type| types.get(at) == Some(&kind);
+    if is(0, Type::TENSOR) || is(1, Type::TENSOR) {
+        return None;
+    }
     match operator {
         "%" if is(0, Type::STRING) => {
             Some("a text with values in it stands in backquotes: `x is ${x}`")
@@ -497,14 +500,23 @@ fn did_you_mean(name: &str, known: &[String]) -> Vec<String> {
 
 /// The names that a script introduces.
 pub fn names_in(text: &str) -> Vec<String> {
+    let tokens = lex(text);
+    let tokens = significant(&tokens);
     let mut names = Vec::new();
-    let mut words = text.split(|c: char| !(c.is_alphanumeric() || c == '_'));
-    while let Some(word) = words.next() {
-        if matches!(word, "let" | "const" | "for")
-            && let Some(name) = words.next()
-            && !name.is_empty()
-        {
-            names.push(name.to_owned());
+    for (i, token) in tokens.iter().enumerate() {
+        let introduces = matches!(token.of(text), "let" | "const" | "for");
+        if token.kind != TokenKind::Keyword || !introduces {
+            continue;
+        }
+        // `for (x, i) in ..` has two.
+        let is_pair = tokens.get(i + 1).is_some_and(|token| token.of(text) == "(");
+        let places: &[usize] = if is_pair { &[2, 4] } else { &[1] };
+        for place in places {
+            if let Some(name) = tokens.get(i + place)
+                && name.kind == TokenKind::Identifier
+            {
+                names.push(name.of(text).to_owned());
+            }
         }
     }
     names
@@ -526,5 +538,16 @@ fn without_position(text: &str) -> String {
     match text.rfind(" (line ") {
         Some(at) => text[..at].to_owned(),
         None => text.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_those_that_a_script_introduces() {
+        let text = "// let us see\nlet a = \"let b\"; /* const c */ const d = `let e ${let f = 1; f}`; for (g, h) in a {} for i in 0..2 {} forlet j;";
+        assert_eq!(names_in(text), ["a", "d", "f", "g", "h", "i"]);
     }
 }

@@ -256,7 +256,8 @@ impl<'t> Around<'t> {
             (_, [".", number, ..]) if number.starts_with(|c: char| c.is_ascii_digit()) => {
                 return Some(format!("a number begins with a digit: 0.{number}"));
             }
-            ([.., "let" | "const"], _) => return None,
+            // A name for something new, which only needs another one.
+            ([.., "let" | "const" | "fn" | "as"], _) => return None,
             (_, [word, ..]) => return self.word(word),
             _ => return None,
         };

@@ -180,9 +180,10 @@ impl Origin {
         module.and_then(Path::parent).unwrap_or(Path::new(""))
     }
 
-    /// Whether a module lies beside the text.
-    fn is_neighbour(&self, module: &Path) -> bool {
-        module.starts_with(self.beside())
+    /// Whether an import that found this module found it from the text's own folder. One that found
+    /// it from the script's folder needs that folder, wherever the module lies.
+    fn is_neighbour(&self, module: &Path, path: &str) -> bool {
+        module == self.beside().join(path)
     }
 
     /// The module's file without its ending, from the script's folder. `known` tells whether one
@@ -268,7 +269,7 @@ pub(super) fn visit_imported(
         let Ok(found) = origin.find(&path, |_| false) else {
             return false;
         };
-        let is_neighbour = origin.is_neighbour(&found);
+        let is_neighbour = origin.is_neighbour(&found, &path);
         let visited = (origin.file(&found), is_neighbour);
         if seen.contains(&visited) {
             continue;

@@ -4,6 +4,7 @@
 use super::catalog::Expects;
 use super::literal::{self, string_literal};
 use super::options::{Written, differing};
+use super::syntax::{Brackets, TokenKind, lex, significant};
 use crate::analysis::{Comparison, CompletionOptions, CompletionRow, Completions, Known};
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::{HookName, HookedTransformer};
@@ -202,9 +203,46 @@ impl Remembered {
         let quoted = value.starts_with(['"', '`']) || value == "()";
         let value = match option.expects {
             Expects::Words(_) | Expects::String if !quoted => string_literal(value),
-            _ => value.to_owned(),
+            _ => expression(name, value)?.to_owned(),
         };
         Ok((option.name, value))
+    }
+}
+
+/// A value that was typed, if it is one expression, so that nothing but its option changes.
+fn expression<'t>(name: &str, text: &'t str) -> Result<&'t str> {
+    let tokens = lex(text);
+    let own = significant(&tokens);
+    let brackets = Brackets::of(own.iter().copied());
+    let mut depth = 0;
+    let mut wrong = None;
+    for (at, token) in own.iter().enumerate() {
+        if token.opens().is_some() {
+            depth += 1;
+        } else if token.kind == TokenKind::Close {
+            if brackets.partner(at).is_none() {
+                wrong = Some("this closes a bracket too many");
+                break;
+            }
+            depth -= 1;
+        } else if depth == 0 && matches!(token.of(text), "," | ";") {
+            wrong = Some("this is more than one");
+            break;
+        }
+    }
+    let is_open = !brackets.unclosed().is_empty() || own.iter().any(|token| token.is_open());
+    let has_comment = tokens.iter().any(|token| token.kind == TokenKind::Comment);
+    let wrong = wrong
+        .or(own.is_empty().then_some("this is none"))
+        .or(has_comment.then_some("this has a comment"))
+        .or(is_open.then_some("this is not complete"));
+    match wrong {
+        None => Ok(text),
+        Some(wrong) => Err(
+            Error::other(format!("{name} takes one value, and {wrong}: {text}")).hint(format!(
+                "for example :set {name} 1, or :set alone for all options"
+            )),
+        ),
     }
 }
 

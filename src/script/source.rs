@@ -46,19 +46,26 @@ pub fn script_text(bytes: Vec<u8>, name: &str) -> Result<String, Error> {
         Some(rest) => rest.find('\n').map_or("", |end| &rest[end..]),
         None => text,
     };
-    // A comment that is never closed swallows the rest of the script without a word from rhai.
+    check_comments(text, name)?;
+    Ok(text.to_owned())
+}
+
+/// Fails for a comment that is never closed, which would swallow the rest of the text without a word
+/// from rhai.
+pub(super) fn check_comments(text: &str, name: &str) -> Result<(), Error> {
     let tokens = lex(text);
     let unclosed = tokens
         .last()
         .filter(|token| token.kind == TokenKind::Comment && token.is_open());
-    if let Some(comment) = unclosed {
-        let (line, column) = line_and_column(text, comment.span.start);
-        return Err(Error::other(format!(
-            "{name}:{line}:{column}: this comment is never closed"
-        ))
-        .hint("close it with */"));
-    }
-    Ok(text.to_owned())
+    let Some(comment) = unclosed else {
+        return Ok(());
+    };
+    let (line, column) = line_and_column(text, comment.span.start);
+    let (what, hint) = match comment.of(text).starts_with("/**/") {
+        true => ("`/**/` opens a doc comment for rhai", "write `/* */`"),
+        false => ("this comment is never closed", "close it with */"),
+    };
+    Err(Error::other(format!("{name}:{line}:{column}: {what}")).hint(hint))
 }
 
 fn not_found(path: &Path) -> Error {

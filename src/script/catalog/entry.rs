@@ -95,6 +95,15 @@ impl Function {
 }
 
 impl OptionSpec {
+    /// What its values can be, said once.
+    pub fn kind(&self) -> String {
+        match (self.range, self.expects) {
+            (Some(range), Expects::Whole) => format!("a whole number; must be {range}"),
+            (Some(range), expects) => format!("{expects}; must be {range}"),
+            (None, expects) => expects.to_string(),
+        }
+    }
+
     /// What it does, and what each of its words does, in lines.
     pub fn explanation(&self) -> Vec<String> {
         let mut lines: Vec<String> = self.doc.trim().lines().map(|l| l.trim().into()).collect();

@@ -45,13 +45,21 @@ impl Function {
         }
         out.push_str("\n\noptions:");
         let column = self.options.iter().map(|o| o.name.len()).max().unwrap_or(0);
+        // Beside long names too little room would be left.
+        let is_narrow = width.is_some_and(|width| column + 28 > width);
+        let indent = if is_narrow { 4 } else { column + 4 };
         for option in &self.options {
-            let first = format!("  {:<column$}", option.name);
+            let mut first = format!("  {:<column$}", option.name);
+            if is_narrow {
+                out.push('\n');
+                out.push_str(first.trim_end());
+                first.clear();
+            }
             out.push('\n');
-            out.push_str(&fill(&first, &facts(option), column + 4));
+            out.push_str(&fill(&first, &facts(option), indent));
             for line in option.explanation() {
                 out.push('\n');
-                out.push_str(&fill("", &line, column + 6));
+                out.push_str(&fill("", &line, indent + 2));
             }
         }
         out
@@ -83,10 +91,7 @@ fn paragraphs(doc: &str, width: usize) -> String {
 
 /// What an option's values can be.
 fn facts(option: &OptionSpec) -> String {
-    let mut facts = vec![option.expects.to_string()];
-    if let Some(range) = option.range {
-        facts.push(format!("must be {range}"));
-    }
+    let mut facts = vec![option.kind()];
     facts.push(match &option.default {
         Some(default) => format!("default {default}"),
         None if option.required => "required".into(),

@@ -31,6 +31,17 @@ pub(super) fn collect(engine: &Engine) -> (Vec<(Form, String)>, Vec<Form>, BTree
         )
     };
     let mut own = of(false);
+    let mut standard = of(true);
+    // That is all functions, avec's among them.
+    for (form, _) in &own {
+        if let Some(at) = standard.iter().position(|(other, _)| other == form) {
+            standard.swap_remove(at);
+        }
+    }
+    // Some of rhai's are there in forms that are held to the run's budget: to scripts they are rhai's.
+    own.retain(|(form, doc)| {
+        !doc.is_empty() || !standard.iter().any(|(other, _)| same(form, other))
+    });
     // rhai gives them in no order that it promises.
     own.sort_by_cached_key(|(form, doc)| {
         (
@@ -42,7 +53,7 @@ pub(super) fn collect(engine: &Engine) -> (Vec<(Form, String)>, Vec<Form>, BTree
     });
     let mut forms: Vec<Form> = own.iter().map(|(form, _)| form.clone()).collect();
     let mut docs = BTreeMap::new();
-    for (form, doc) in of(true) {
+    for (form, doc) in standard {
         if !forms.contains(&form) {
             let form = Form {
                 is_standard: true,
@@ -53,6 +64,15 @@ pub(super) fn collect(engine: &Engine) -> (Vec<(Form, String)>, Vec<Form>, BTree
         }
     }
     (own, forms, docs)
+}
+
+/// Whether a call means either of two forms.
+fn same(one: &Form, other: &Form) -> bool {
+    let kinds = |form: &Form| -> Vec<Type> {
+        let kinds = form.parameters.iter().map(|parameter| &parameter.kind);
+        kinds.cloned().collect()
+    };
+    (&one.name, one.is_property) == (&other.name, other.is_property) && kinds(one) == kinds(other)
 }
 
 fn form(meta: &FuncMetadata) -> Form {

@@ -28,10 +28,7 @@ impl Catalog {
 }
 
 fn row(option: &OptionSpec) -> String {
-    let mut kind = option.expects.to_string();
-    if let Some(range) = option.range {
-        kind.push_str(&format!(", {range}"));
-    }
+    let kind = option.kind();
     let default = match &option.default {
         Some(default) => format!("`{default}`"),
         None if option.required => "required".into(),

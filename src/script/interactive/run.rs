@@ -13,7 +13,7 @@ use crate::analysis::Completions;
 use crate::error::Result;
 use crate::report::printable;
 use crate::script::host::Stopped;
-use crate::script::source::{folder_of, read_script};
+use crate::script::source::{check_comments, folder_of, read_script};
 use crate::script::syntax::{Statement, statements};
 use crate::script::table::drawn;
 
@@ -25,6 +25,7 @@ impl Interactive {
         self.inputs += 1;
         self.typed = Some(text.trim().to_owned());
         let name = format!("repl[{}]", self.inputs);
+        check_comments(text, &name)?;
         self.run(&name, text, PathBuf::new())
     }
 
@@ -49,7 +50,7 @@ impl Interactive {
             Ok(ast) => ast,
             Err(error) => return Err(self.stopped(&error.into(), None)),
         };
-        let returns = self.inner_returns(&ast);
+        let returns = self.returns(&ast);
         let pointers = self.pointers_under(&ast);
         self.placed.store(false, Ordering::Relaxed);
         let variables = self.scope.len();
@@ -118,16 +119,12 @@ impl Interactive {
         Ok(drawing)
     }
 
-    /// Where in the last text a `return` stands within a statement, in bytes, as far as it can be
-    /// reached. It ends an input, and would end a whole script; a closure's own ends only the closure.
-    fn inner_returns(&self, ast: &AST) -> Vec<usize> {
+    /// Where in the last text a `return` stands, in bytes, as far as it can be reached. It ends an
+    /// input, and would end a whole script; a closure's own ends only the closure.
+    fn returns(&self, ast: &AST) -> Vec<usize> {
         let mut returns = Vec::new();
         for statement in ast.statements() {
             let is_return = |statement: &Stmt| matches!(statement, Stmt::Return(_, flags, _) if !flags.contains(ASTFlags::BREAK));
-            if is_return(statement) {
-                // What follows is not run.
-                break;
-            }
             statement.walk(&mut Vec::new(), &mut |path: &[ASTNode]| {
                 if let Some(ASTNode::Stmt(inner)) = path.last()
                     && is_return(inner)
@@ -136,6 +133,10 @@ impl Interactive {
                 }
                 true
             });
+            if is_return(statement) {
+                // What follows is not run.
+                break;
+            }
         }
         returns.sort_unstable();
         returns
@@ -177,10 +178,14 @@ impl Interactive {
     /// What a script would do differently, as far as only running it shows that.
     fn refusal(&self, name: &str, text: &str, returned: Option<usize>) -> Option<Refusal> {
         if let Some(at) = returned {
+            let (what, hint) = match statements(text).iter().any(|s| s.range.start == at) {
+                true => ("`return`", "write its value alone"),
+                false => ("`return` within a statement", "write it with if and else"),
+            };
             return Some(Refusal::new(
                 place_in(name, text, at),
-                "`return` within a statement ends an input here, and would end the whole script",
-                "write it with if and else",
+                format!("{what} ends an input here, and would end the whole script"),
+                hint,
             ));
         }
         self.placed.load(Ordering::Relaxed).then(|| {

@@ -2,7 +2,7 @@
 
 use rhai::{ParseError, ParseErrorType};
 
-use crate::script::syntax::{Ending, lex, offset, open_brackets};
+use crate::script::syntax::{Ending, Token, TokenKind, lex, offset, open_brackets};
 
 /// Whether more must follow. `compile` tells rhai's error, if it has one.
 ///
@@ -10,9 +10,14 @@ use crate::script::syntax::{Ending, lex, offset, open_brackets};
 /// what was typed makes sense so far.
 pub(super) fn is_unfinished(text: &str, compile: impl Fn(&str) -> Option<ParseError>) -> bool {
     let tokens = lex(text);
-    let continues = tokens
-        .last()
-        .is_some_and(|token| token.ending == Ending::Continues);
+    let last = tokens.last();
+    // Whatever follows, it would be a part of the comment.
+    let is_swallowed =
+        |token: &Token| token.kind == TokenKind::Comment && token.ending == Ending::Unterminated;
+    if last.is_some_and(is_swallowed) {
+        return false;
+    }
+    let continues = last.is_some_and(|token| token.ending == Ending::Continues);
     if continues || !open_brackets(&tokens).is_empty() {
         return true;
     }
@@ -76,9 +81,22 @@ mod tests {
     #[test]
     fn what_is_wrong_needs_no_more() {
         for text in [
-            "x", "x x", "x )", "1,", "}", "y +", "let 5", "let y", "fn w() 5", "\"abc", "x + ;",
+            "x",
+            "x x",
+            "x )",
+            "1,",
+            "}",
+            "/**/ x",
+            "f( /**/ x)",
+            "y +",
+            "let 5",
+            "let y",
+            "fn w() 5",
+            "\"abc",
+            "x + ;",
             // An empty line after it ends all but brackets.
-            "x +\n", "x +\n  ",
+            "x +\n",
+            "x +\n  ",
         ] {
             assert!(!unfinished(text), "{text:?}");
         }

@@ -202,7 +202,12 @@ fn block_comment(text: &str) -> (usize, Ending) {
             _ => at += 1,
         }
     }
-    (text.len(), Ending::Continues)
+    // Nobody who writes `/**/` means to go on in the next line.
+    let ending = match text.starts_with("/**/") {
+        true => Ending::Unterminated,
+        false => Ending::Continues,
+    };
+    (text.len(), ending)
 }
 
 /// A string or character with an error in it, to its closing quote or the end of its line.

@@ -8,18 +8,13 @@ use crate::script::syntax::{Statement, edited, statements};
 /// An input that ends each statement and prints what the session showed of it.
 pub(super) fn printing(text: &str, shown: Shown, needed: bool, last_value: &str) -> String {
     let named = needed.then_some(last_value);
-    let text = &until_return(text.trim());
+    let text = text.trim();
     let all = statements(text);
     let last = all.iter().rposition(|s| s.function.is_none());
     let mut edits = Vec::new();
     for (i, statement) in all.iter().enumerate() {
         let Range { start, end } = statement.range.clone();
         let wanted = Some(i) == last && (named.is_some() || shown != Shown::Not);
-        if statement.begins_with("return", text) {
-            let mut value = start + "return".len();
-            value += text[value..end].len() - text[value..end].trim_start().len();
-            edits.push((start..value, String::new()));
-        }
         let print = match shown {
             Shown::Not => None,
             Shown::Value => Some("debug"),
@@ -50,17 +45,6 @@ pub(super) fn printing(text: &str, shown: Shown, needed: bool, last_value: &str)
         edits.push((end..end, after));
     }
     edited(text, edits).trim().to_owned()
-}
-
-/// An input without what stands after a `return`, which was not run. Functions hold all the same.
-fn until_return(text: &str) -> String {
-    let all = statements(text);
-    let Some(at) = all.iter().position(|s| s.begins_with("return", text)) else {
-        return text.to_owned();
-    };
-    let functions = all[at + 1..].iter().filter(|s| s.function.is_some());
-    let functions: Vec<&str> = functions.map(|function| function.of(text)).collect();
-    format!("{}\n{}", functions.join("\n"), &text[..all[at].range.end])
 }
 
 /// Whether a statement needs no `;` after its `}`.

@@ -389,3 +389,55 @@ fn a_script_s_module_that_imports_itself_is_refused() {
     };
     assert_eq!(diagnostic.message, "the module \"loop\" imports itself");
 }
+
+/// rhai takes `/**/` for the beginning of a comment, and would run nothing of what follows.
+#[test]
+fn a_doc_comment_that_is_not_closed_is_an_error_at_once() {
+    let mut t = Tester::new();
+    assert!(!t.state.is_incomplete("1 /**/ + 1"));
+    let error = t.enter("1 /**/ + 1");
+    assert_eq!(
+        error,
+        "error: repl[1]:1:3: `/**/` opens a doc comment for rhai\n  = help: write `/* */`"
+    );
+    assert_eq!(t.enter("1 /***/ + 1"), "2");
+}
+
+/// What is typed behind `:set` is one value of one option.
+#[test]
+fn an_option_is_set_to_one_expression() {
+    use crate::script::Change;
+    let mut t = Tester::new();
+    t.enter("print_n_comparisons(#{ model: load_model(\"demo\"), prompt: \"I\", num_comparisons: 1, max_new_tokens: 1 })");
+    let set = |option: &str, value: &str| {
+        t.state.change(&Change::Set {
+            option: option.into(),
+            value: value.into(),
+        })
+    };
+    for value in [
+        "0.5 }); print(1);",
+        "0.5, seed: 3",
+        "1 // one",
+        "1 /* one */",
+        "(0.5",
+        "0.5)",
+        "0.5; 1",
+        "\"0.5",
+        "",
+    ] {
+        let message = set("top_p", value).unwrap_err().message();
+        assert!(
+            message.starts_with("top_p takes one value"),
+            "{value}: {message}"
+        );
+    }
+    let call = set("top_p", "[0.2, 0.5][(1)]").unwrap();
+    assert!(call.contains(" top_p: [0.2, 0.5][(1)],"), "{call}");
+    // A text needs no quotes.
+    let call = set("prompt", "I, said he; // (").unwrap();
+    assert!(call.contains(" prompt: \"I, said he; // (\","), "{call}");
+    assert!(set("prompt", "\"I\" }); print(1").is_err());
+    let call = set("prompt", "\"I \" + `am`").unwrap();
+    assert!(call.contains(" prompt: \"I \" + `am`,"), "{call}");
+}

@@ -32,8 +32,6 @@ fn a_saved_session_does_the_same() {
         "loop { break 4; }",
         "{ let a = 1; a + 1 }",
         "try { throw \"a\" } catch (e) { print(e) }",
-        "return 5",
-        "return 6; print(1);",
         "do { 3 } while false",
         "`${_} and ${1 + 1}`",
         "##\"a \"# ( b\"##",
@@ -125,15 +123,18 @@ const SESSIONS: &[&[&str]] = &[
         "f(1, [2, 3][0],)",
     ],
     &["[1].len()", "fn len(a) { 99 }", "len([1])", "[1].len()"],
-    // Returns that end a function or a closure, or an input at its end.
+    // Returns that end a function or a closure.
     &["fn f(x) { if x { return 1 } 2 }", "f(true)", "f(false)"],
     &[
         "let f = |x| { if x { return 1 } 2 };",
         "f.call(true)",
         "[true].map(|x| { return x; })",
     ],
-    &["return 5", "_", "let z = 2; return z + 1", "_"],
-    &["return 5; fn late() { if true { return 6 } 7 }", "late()"],
+    &[
+        "nonsense(); return 5",
+        "fn late() { if true { return 6 } 7 }",
+        "late()",
+    ],
     // `_`, also in templates, blocks and as a variable.
     &[
         "3",
@@ -144,6 +145,15 @@ const SESSIONS: &[&[&str]] = &[
         "_",
     ],
     &["7;", "let last_value = 1;", "_ + last_value"],
+    // As a key or a property it has no value, in sessions and in scripts.
+    &[
+        "7",
+        "let m = #{ a: _, \"_\": 2 };",
+        "m._ = 3;",
+        "m[\"_\"]",
+        "m",
+        "#{ _: 1 }",
+    ],
     &["5", "()", "_", "let y = 1;", "_"],
     // Inputs that fail: what ran before, what the failing statement did, and functions.
     &["let z = 5; let y = nonsense(z);", "z"],
@@ -190,6 +200,8 @@ const SESSIONS: &[&[&str]] = &[
     ],
     // Errors that are caught.
     &["try { throw \"a\" } catch (e) { print(e) }"],
+    &["try { nonsense() } catch (e) { print(e) }"],
+    &["try { 1 / 0 } catch (e) { print(e); print(e.hint) }", "1"],
     &["try { x_vector(#{}) } catch (e) { print(e) }"],
     &["try { nonsense() } catch { print(\"caught\") }"],
     &["try { nonsense() } catch (e) { print(e.message) }"],
@@ -248,6 +260,26 @@ fn refused(inputs: &[&str]) -> String {
 
 /// Inputs, and the beginning of why they can't be saved.
 const REFUSED: &[(&[&str], &str)] = &[
+    (&["return 5"], "repl[1]:1:1: `return` ends an input here"),
+    (
+        &["print(1); return 2; print(3)"],
+        "repl[1]:1:11: `return` ends an input here",
+    ),
+    (
+        &["1", "let z = 2; return z + 1"],
+        "repl[2]:1:12: `return` ends an input here",
+    ),
+    (
+        &["return 5; fn late() { if true { return 6 } 7 }", "late()"],
+        "repl[1]:1:1: `return` ends an input here",
+    ),
+    (
+        &[
+            "let kept; try { 1 / 0 } catch (e) { kept = e }",
+            "kept.line",
+        ],
+        "repl[2]:1:6: an error's `line`",
+    ),
     (
         &["let a = true; let b = false;", "if a || b { return 5 }"],
         "repl[2]:1:13: `return` within a statement",
