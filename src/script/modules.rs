@@ -180,9 +180,9 @@ impl Origin {
         module.and_then(Path::parent).unwrap_or(Path::new(""))
     }
 
-    /// Whether a module lies beside the text.
-    fn is_neighbour(&self, module: &Path) -> bool {
-        module.starts_with(self.beside())
+    /// Whether the module that was found for a path lies beside the text.
+    fn is_neighbour(&self, path: &str, found: &Path) -> bool {
+        found == self.beside().join(path)
     }
 
     /// The module's file without its ending, from the script's folder. `known` tells whether one
@@ -268,7 +268,7 @@ pub(super) fn visit_imported(
         let Ok(found) = origin.find(&path, |_| false) else {
             return false;
         };
-        let is_neighbour = origin.is_neighbour(&found);
+        let is_neighbour = origin.is_neighbour(&path, &found);
         let visited = (origin.file(&found), is_neighbour);
         if seen.contains(&visited) {
             continue;
