@@ -97,7 +97,6 @@ fn no_files_import_each_other_in_a_circle() {
     let imports = ours().imports();
     let mut told = String::new();
     for circle in circles(&imports) {
-        let files: BTreeSet<String> = circle.iter().map(|file| short(file)).collect();
         told.push_str("a circle:\n");
         for import in &imports {
             if circle.contains(&import.from) && circle.contains(&import.to) {
