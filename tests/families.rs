@@ -254,4 +254,34 @@ fn a_missing_hook_point_is_named() {
         "GPT-NeoX models like this one have no hook point hook_pos_embed"
     );
     assert_eq!(model.dtype(), DType::F32);
+    // A cache can't be told to hold it either.
+    let tokens = model.to_tokens("I").unwrap();
+    let cache = model
+        .run_with_cache(&run(), &tokens, &NamesFilter::All)
+        .unwrap();
+    assert_eq!(
+        cache
+            .get("resid_mid0".parse().unwrap())
+            .unwrap_err()
+            .to_string(),
+        "GPT-NeoX models like this one have no hook point blocks.0.hook_resid_mid"
+    );
+}
+
+/// What a wrong name is likely meant for is a hook point of this model.
+#[test]
+fn only_hook_points_of_the_model_are_suggested() {
+    let suggested = |folder: &str, name: &str| {
+        let model = tiny_of(folder, Processing::Default, KernelChoice::Fast);
+        model.hook_name(name).unwrap_err().hints().join("\n")
+    };
+    let wrong = "blocks.1.hook_resid_midd";
+    assert!(suggested("tiny", wrong).contains("blocks.1.hook_resid_mid"));
+    assert!(!suggested("tiny_neox", wrong).contains("resid_mid"));
+    // Nor one of a layer that is not there.
+    let beyond = suggested("tiny", "blocks.77.hook_resid_pree");
+    assert!(
+        beyond.contains("hook_resid_pre") && !beyond.contains("77"),
+        "{beyond}"
+    );
 }

@@ -157,6 +157,7 @@ fn what_is_too_large_for_a_value_is_an_error() {
         "s.split()",
         "s.split_rev('a')",
         "s.to_chars()",
+        "load_model(\"demo\").to_tokens(s)",
         "s + s",
         "let a = [1]; loop { a = [a, a]; }",
         "let a = #{ a: 1 }; loop { a = #{ a: a, b: a }; }",

@@ -301,7 +301,7 @@ fn commands_tell_what_is_asked() {
     assert_eq!(t.enter("help(\"x_vector\")"), help);
     let all = t.enter("help");
     assert!(
-        all.contains(":coeff X") && all.contains("print_n_comparisons"),
+        all.contains(":coeff [X]") && all.contains("print_n_comparisons"),
         "{all}"
     );
     assert!(t.enter("?x_vectr").contains("did you mean `x_vector`?"));

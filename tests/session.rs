@@ -187,7 +187,7 @@ fn save_takes_the_last_input_and_writes_over() {
     std::os::unix::fs::symlink(&path, folder.path().join("link.rhai")).unwrap();
     assert_eq!(
         t.enter(":save --force link"),
-        "error: can't write link.rhai: it is not a file"
+        "error: can't write link.rhai: it is not a file\n  = help: choose another place, or check that it can be written to"
     );
 }
 

@@ -8,12 +8,12 @@ use clap::{Args, Parser, Subcommand};
 use crate::report::ColorChoice;
 use crate::script::parse_assignment;
 
-/// Scripts for activation-steering experiments on GPT-2 models.
+/// Scripts for activation-steering experiments on GPT-2 and Pythia models.
 #[derive(Debug, Parser)]
 #[command(
     name = "avec",
     version,
-    about = "Runs scripts for activation-steering experiments on GPT-2 models",
+    about = "Runs scripts for activation-steering experiments on GPT-2 and Pythia models",
     after_help = "Examples:\n  avec scripts/basic_functionality.rhai\n  avec scripts/love_hate.rhai -p model=gpt2-xl -p coeff=8\n  echo 'print(load_model(\"demo\"))' | avec -\n  avec doc x_vector",
     disable_help_subcommand = true
 )]

@@ -88,7 +88,8 @@ impl Error {
             Io::NotFound => "check the path",
             Io::IsADirectory => "name a file: this is a folder",
             Io::StorageFull | Io::QuotaExceeded => "free some space on the disk",
-            _ => "check that the file can be read by other programs",
+            _ if action == "read" => "check that the file can be read by other programs",
+            _ => "choose another place, or check that it can be written to",
         };
         Self::new(ErrorKind::Io {
             action,

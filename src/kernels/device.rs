@@ -10,7 +10,7 @@ words! {
     pub enum DeviceChoice: "device", default Cpu {
         /// The processor.
         Cpu = "cpu",
-        /// An NVIDIA GPU, by its number.
+        /// An NVIDIA GPU, the first unless a number says which.
         Cuda(usize) = "cuda",
         /// An Apple GPU.
         Metal = "metal",

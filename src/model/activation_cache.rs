@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use candle_core::Tensor;
 
+use super::arch::Arch;
 use super::hook_name::HookName;
 use crate::error::{ErrorKind, Result};
 
@@ -16,14 +17,15 @@ pub struct ActivationCache {
     /// The cached hook points, in the order of the pass.
     names: Vec<HookName>,
     activations: HashMap<HookName, Tensor>,
-    n_layers: usize,
+    /// The model's.
+    arch: Arch,
 }
 
 impl ActivationCache {
-    pub(super) fn new(logits: Tensor, recorded: Vec<(HookName, Tensor)>, n_layers: usize) -> Self {
+    pub(super) fn new(logits: Tensor, recorded: Vec<(HookName, Tensor)>, arch: Arch) -> Self {
         Self {
             logits,
-            n_layers,
+            arch,
             names: recorded.iter().map(|(name, _)| *name).collect(),
             activations: recorded.into_iter().collect(),
         }
@@ -32,17 +34,9 @@ impl ActivationCache {
     /// The activation at a hook point, in the point's documented shape with a batch of 1.
     ///
     /// # Errors
-    /// If the cache doesn't hold it.
+    /// If the model has no such hook point, or the cache doesn't hold it.
     pub fn get(&self, name: HookName) -> Result<&Tensor> {
-        if let Some(layer) = name.layer
-            && layer >= self.n_layers
-        {
-            return Err(ErrorKind::LayerOutOfRange {
-                layer,
-                n_layers: self.n_layers,
-            }
-            .into());
-        }
+        name.check(&self.arch)?;
         self.activations.get(&name).ok_or_else(|| {
             ErrorKind::NotInCache {
                 name: name.to_string(),
@@ -51,6 +45,11 @@ impl ActivationCache {
             }
             .into()
         })
+    }
+
+    /// The shape of the model that the activations are of.
+    pub fn arch(&self) -> &Arch {
+        &self.arch
     }
 
     /// The cached hook points, in the order of the pass.

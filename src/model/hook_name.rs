@@ -69,6 +69,18 @@ impl HookName {
         names
     }
 
+    /// The hook point of a model that a full name or shorthand means.
+    ///
+    /// # Errors
+    /// If the name is unknown, or the model has no such hook point.
+    pub fn of_model(text: &str, arch: &Arch) -> Result<Self> {
+        let name = parsed(text).ok_or_else(|| {
+            let layer = layer_in(text).min(arch.n_layers.saturating_sub(1));
+            unknown(text, layer, |site| (site.info().exists_in)(arch))
+        })?;
+        name.check(arch)
+    }
+
     /// Returns the hook point if the model has it.
     ///
     /// # Errors
@@ -123,7 +135,7 @@ impl HookName {
     /// # Errors
     /// If no site has this name.
     pub fn with_layer(name: &str, layer: usize) -> Result<Self> {
-        shorthand(name, Some(layer), "").ok_or_else(|| unknown(name))
+        shorthand(name, Some(layer), "").ok_or_else(|| unknown(name, layer, |_| true))
     }
 }
 
@@ -140,19 +152,23 @@ impl FromStr for HookName {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self> {
-        full_name(text)
-            .or_else(|| {
-                let start = text.find(|c: char| c.is_ascii_digit())?;
-                let end = text[start..]
-                    .find(|c: char| !c.is_ascii_digit())
-                    .map_or(text.len(), |length| start + length);
-                let layer = text[start..end].parse().ok()?;
-                let name = text[..start].trim_end_matches('_');
-                shorthand(name, Some(layer), &text[end..])
-            })
-            .or_else(|| shorthand(text, None, ""))
-            .ok_or_else(|| unknown(text))
+        parsed(text).ok_or_else(|| unknown(text, layer_in(text), |_| true))
     }
+}
+
+/// A full name or shorthand.
+fn parsed(text: &str) -> Option<HookName> {
+    full_name(text)
+        .or_else(|| {
+            let start = text.find(|c: char| c.is_ascii_digit())?;
+            let end = text[start..]
+                .find(|c: char| !c.is_ascii_digit())
+                .map_or(text.len(), |length| start + length);
+            let layer = text[start..end].parse().ok()?;
+            let name = text[..start].trim_end_matches('_');
+            shorthand(name, Some(layer), &text[end..])
+        })
+        .or_else(|| shorthand(text, None, ""))
 }
 
 fn full_name(text: &str) -> Option<HookName> {
@@ -204,14 +220,19 @@ fn shorthand(name: &str, layer: Option<usize>, part: &str) -> Option<HookName> {
     }
 }
 
-/// An unknown name's error suggests the nearest full name, in the same layer.
-fn unknown(text: &str) -> Error {
-    let layer = text
-        .split(|c: char| !c.is_ascii_digit())
+/// The layer that a name is probably meant for.
+fn layer_in(text: &str) -> usize {
+    text.split(|c: char| !c.is_ascii_digit())
         .find_map(|digits| digits.parse().ok())
-        .unwrap_or(0);
+        .unwrap_or(0)
+}
+
+/// An unknown name's error suggests the nearest full name in a layer, of the sites that `exists`
+/// tells.
+fn unknown(text: &str, layer: usize, exists: impl Fn(Site) -> bool) -> Error {
     let known = Site::ALL
         .iter()
+        .filter(|site| exists(**site))
         .map(|site| match site.in_block() {
             true => HookName::block(*site, layer).to_string(),
             false => HookName::outside(*site).to_string(),

@@ -164,7 +164,7 @@ impl HookedTransformer {
     /// # Errors
     /// If the name is unknown, or this model has no such hook point.
     pub fn hook_name(&self, text: &str) -> Result<HookName> {
-        text.parse::<HookName>()?.check(self.arch())
+        HookName::of_model(text, self.arch())
     }
 
     /// Logits `[1, pos, d_vocab]` of a text, computed under hooks.
@@ -223,7 +223,7 @@ impl HookedTransformer {
             Ok(None)
         });
         let logits = self.logits(run, tokens, all)?;
-        Ok(ActivationCache::new(logits, recorded, self.arch().n_layers))
+        Ok(ActivationCache::new(logits, recorded, self.arch().clone()))
     }
 
     /// The clean model's activations at some hook points for texts of one length, each with the

@@ -277,7 +277,7 @@ impl Cursor<'_> {
     fn hook_names(&self, typed: &str) -> Vec<Offer> {
         let mut names: Vec<String> = Vec::new();
         for model in self.state.session().models() {
-            names.extend(model.hook_names().iter().map(ToString::to_string));
+            names.extend(model.all_hook_names().iter().map(ToString::to_string));
         }
         if !"blocks".starts_with(typed) {
             names.extend(self.shorthands());
@@ -300,7 +300,9 @@ impl Cursor<'_> {
     /// The short names of the hook points in blocks: "resid_pre3", "k3", "scale3ln1".
     fn shorthands(&self) -> Vec<String> {
         let models = self.state.session().models();
-        let names = models.iter().flat_map(|model| model.hook_names().to_vec());
+        let names = models
+            .iter()
+            .flat_map(|model| model.all_hook_names().to_vec());
         let short = |name: HookName| {
             let layer = name.layer?;
             let full = name.to_string();

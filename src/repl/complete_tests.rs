@@ -66,6 +66,15 @@ fn hook_names_and_models() {
         offered("m.run_with_cache(\"a\", \"blocks.3.ln2.hook_s"),
         ["m.run_with_cache(\"a\", \"blocks.3.ln2.hook_scale"]
     );
+    // One that is computed only when it is named.
+    assert_eq!(
+        offered("m.run_with_cache(\"a\", \"blocks.3.attn.hook_r"),
+        ["m.run_with_cache(\"a\", \"blocks.3.attn.hook_result"]
+    );
+    assert!(
+        offered("m.run_with_cache(\"a\", \"mlp_i")
+            .contains(&"m.run_with_cache(\"a\", \"mlp_in0".to_owned())
+    );
     assert_eq!(
         offered("\"blocks."),
         [

@@ -15,6 +15,9 @@ use crate::script::{Interactive, Output, Session, Stopped};
 
 /// Runs an interactive session to its end. Errors are told and survived; only a terminal that can't
 /// be read from ends it otherwise.
+///
+/// # Errors
+/// If the terminal can't be read from.
 pub fn run(session: Session, painter: Painter, quiet: bool) -> Result<()> {
     let output = session.output.clone();
     let state = Rc::new(RefCell::new(Interactive::new(session)));

@@ -150,6 +150,9 @@ impl Host {
     }
 
     /// Runs a script file. Its modules come from its own folder.
+    ///
+    /// # Errors
+    /// If the file can't be read, or the script has an error or is stopped.
     pub fn run_file(&mut self, path: &Path) -> Result<(), Stopped> {
         let text = read_script(path)?;
         let name = path.display().to_string();
@@ -157,6 +160,9 @@ impl Host {
     }
 
     /// Runs a script that is not in a file; `name` is for messages. It can import nothing.
+    ///
+    /// # Errors
+    /// If the script has an error or is stopped.
     pub fn run_text(&mut self, name: &str, text: &str) -> Result<(), Stopped> {
         self.run(name, text, None)
     }
@@ -218,6 +224,9 @@ impl Host {
     }
 
     /// What a script's header and parameters are, without running it.
+    ///
+    /// # Errors
+    /// If the file can't be read, or is no script of the language.
     pub fn header(&self, path: &Path) -> Result<Header, Stopped> {
         let text = read_script(path)?;
         let ast = self.compile(&path.display().to_string(), &text)?;

@@ -105,6 +105,9 @@ impl Output {
 
     /// Writes a line, in which nothing acts on a terminal but newlines and tabs. Once that has failed,
     /// it fails from then on.
+    ///
+    /// # Errors
+    /// If nobody reads the output any more, or it can't be written.
     pub fn line(&self, text: &str) -> Result<(), OutputError> {
         self.painted(&printable(text))
     }

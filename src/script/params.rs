@@ -25,6 +25,9 @@ impl Params {
 
     /// The given value, read as the default's type, or the default. Where the default is a whole
     /// number any number may be given.
+    ///
+    /// # Errors
+    /// If the given value is no value of the default's type.
     pub fn get(&self, name: &str, default: Dynamic) -> Result<Dynamic> {
         if let Ok(mut asked) = self.asked.lock() {
             asked.insert(name.to_owned());
@@ -76,6 +79,9 @@ impl Params {
 
     /// Fails if a parameter was given that the script never asks for. `known` are the names that
     /// are seen in it.
+    ///
+    /// # Errors
+    /// If there is such a parameter; its name is in the error.
     pub fn check_known(&self, known: &[String]) -> Result<()> {
         let asked = self.asked.lock().map(|a| a.clone()).unwrap_or_default();
         for name in self.given.keys() {
@@ -93,6 +99,9 @@ impl Params {
 }
 
 /// `name=value`, as on the command line.
+///
+/// # Errors
+/// If it has no `=`, or no name before it.
 pub fn parse_assignment(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some((name, value)) if !name.trim().is_empty() => {

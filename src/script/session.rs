@@ -145,6 +145,9 @@ impl Session {
     }
 
     /// Loads a model, or finds it among those that this run has loaded.
+    ///
+    /// # Errors
+    /// If there is no such model, or it can't be loaded.
     pub fn model(
         &self,
         key: ModelKey,

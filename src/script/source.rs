@@ -29,6 +29,9 @@ pub(super) fn read_script(path: &Path) -> Result<String, Error> {
 }
 
 /// The text of a script that was read from somewhere; `name` is for messages.
+///
+/// # Errors
+/// If it is not UTF-8, or a comment in it is never closed.
 pub fn script_text(bytes: Vec<u8>, name: &str) -> Result<String, Error> {
     let text = String::from_utf8(bytes).map_err(|error| {
         let at = error.utf8_error().valid_up_to();

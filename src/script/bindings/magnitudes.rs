@@ -3,8 +3,9 @@
 use rhai::plugin::*;
 use rhai::{Array, Dynamic};
 
+use super::model::hook_point;
 use crate::analysis;
-use crate::model::{HookName, HookedTransformer};
+use crate::model::HookedTransformer;
 use crate::script::fault::{IntoScript, ScriptResult};
 use crate::script::options::{Additions, OptionValue};
 use crate::script::session::Session;
@@ -55,7 +56,7 @@ pub mod functions {
         act_name: Dynamic,
     ) -> ScriptResult<Array> {
         let session = Session::of(&ctx)?;
-        let name = HookName::decode("act_name", act_name).script()?;
+        let name = hook_point("act_name", act_name, model.arch()).script()?;
         Ok(numbers(
             analysis::prompt_magnitudes(&session.run, prompt, &model, name).script()?,
         ))

@@ -7,7 +7,7 @@ use crate::analysis::{CompletionOptions, gen_using_activation_additions};
 use crate::error::{Error, Result, Subject};
 use crate::kernels::{DeviceChoice, NumberType, device_name};
 use crate::model::{
-    ActivationCache, HookName, HookedTransformer, Hooks, LoadOptions, NamesFilter, Processing,
+    ActivationCache, Arch, HookName, HookedTransformer, Hooks, LoadOptions, NamesFilter, Processing,
 };
 use crate::run::RunContext;
 use crate::sampling::GenerateOptions;
@@ -109,6 +109,14 @@ fn tokens_as_array(
     Ok(ids.collect())
 }
 
+/// A model's hook point by its name or the number of its layer; `argument` is for errors.
+pub fn hook_point(argument: &str, name: Dynamic, arch: &Arch) -> Result<HookName> {
+    if let Some(text) = name.read_lock::<ImmutableString>() {
+        return HookName::of_model(&text, arch);
+    }
+    HookName::decode(argument, name)?.check(arch)
+}
+
 /// One name or an array of names, checked against the model.
 fn names(model: &HookedTransformer, value: Dynamic) -> ScriptResult<NamesFilter> {
     let list = if value.is_array() {
@@ -117,7 +125,7 @@ fn names(model: &HookedTransformer, value: Dynamic) -> ScriptResult<NamesFilter>
         vec![value]
     };
     list.into_iter()
-        .map(|name| HookName::decode("names", name)?.check(model.arch()))
+        .map(|name| hook_point("names", name, model.arch()))
         .collect::<Result<Vec<_>>>()
         .map(NamesFilter::Names)
         .script()
@@ -330,7 +338,9 @@ pub mod functions {
         model.to_string_of_run(run, tokens.0).script()
     }
 
-    /// All hook points of the model, in the order of a pass.
+    /// The hook points of an ordinary pass, in its order. Six more in each block are computed only
+    /// when they are named: attn.hook_result, hook_attn_in, hook_q_input, hook_k_input, hook_v_input
+    /// and hook_mlp_in.
     ///
     /// ```rhai
     /// print(load_model("demo").hook_names().len());
@@ -341,8 +351,9 @@ pub mod functions {
         names.map(|name| Dynamic::from(name.to_string())).collect()
     }
 
-    /// Runs the model on a text and keeps its activations: all of them, or those at the named hook
-    /// points. Names may be shorthand: "resid_pre6", "k6", "attn5".
+    /// Runs the model on a text and keeps its activations: those that hook_names() lists, or those at
+    /// the named hook points. Only by name it computes those of attn.hook_result, hook_attn_in,
+    /// hook_q_input, hook_k_input, hook_v_input and hook_mlp_in. Names may be shorthand: "resid_pre6", "k6", "attn5".
     ///
     /// ```rhai
     /// let model = load_model("demo");
@@ -500,7 +511,7 @@ pub mod functions {
             .hint("cache.names() lists those it holds")
             .into());
         }
-        let name = HookName::decode("name", name).script()?;
+        let name = hook_point("name", name, cache.arch()).script()?;
         Ok(cache.get(name).script()?.clone())
     }
 

@@ -21,6 +21,9 @@ impl Interactive {
     /// Runs an input. Its value is `_` from then on.
     ///
     /// Gives the text that shows the value, unless it is `()` or the input ends in `;`.
+    ///
+    /// # Errors
+    /// If the input has an error or is stopped. What it did before stays.
     pub fn eval(&mut self, text: &str) -> Result<Option<String>, Stopped> {
         self.inputs += 1;
         self.typed = Some(text.trim().to_owned());
@@ -30,6 +33,9 @@ impl Interactive {
     }
 
     /// Runs a script file as if it were typed in: what it defines stays.
+    ///
+    /// # Errors
+    /// If the file can't be read, or as for an input.
     pub fn load(&mut self, path: &Path) -> Result<Option<String>, Stopped> {
         let text = read_script(path)?;
         self.run(&path.display().to_string(), &text, folder_of(path))

@@ -126,6 +126,9 @@ impl Interactive {
     }
 
     /// Runs something that leaves no trace: no value, nothing to save.
+    ///
+    /// # Errors
+    /// If it has an error or is stopped.
     pub fn aside(&self, text: &str) -> Result<(), Stopped> {
         const NAME: &str = "avec";
         self.session().run.cancel.lower();
@@ -186,6 +189,9 @@ impl Interactive {
     }
 
     /// The call that makes the last comparison again with one thing changed.
+    ///
+    /// # Errors
+    /// If there was no comparison yet, or it can't be changed so.
     pub fn change(&self, change: &Change) -> Result<String> {
         let last = self.last_comparison()?;
         last.call(change, &self.name_of(last.table.model()))
@@ -193,6 +199,9 @@ impl Interactive {
 
     /// What an option of the last comparison is, as `name: value`; without a name all of them, one a
     /// line.
+    ///
+    /// # Errors
+    /// If there was no comparison yet, or it has no such option.
     pub fn dial(&self, option: Option<&str>) -> Result<String> {
         self.last_comparison()?.dial(option)
     }
@@ -230,11 +239,17 @@ impl Interactive {
     }
 
     /// What worked, as a script in `folder` that prints what was shown.
+    ///
+    /// # Errors
+    /// If a script would do something else than the session did.
     pub fn script(&self, folder: &Path) -> Result<String> {
         self.script_with(&self.entries, folder)
     }
 
     /// The last input that worked, with those before it that make what it uses, as a script.
+    ///
+    /// # Errors
+    /// If there was no input yet, or as for the whole session.
     pub fn script_of_last(&self, folder: &Path) -> Result<String> {
         if self.entries.is_empty() {
             return Err(Error::other("there is no input yet to save"));

@@ -122,7 +122,7 @@ fn natural_order(a: &Dynamic, b: &Dynamic) -> Ordering {
 fn without_repetitions(
     ctx: &NativeCallContext,
     array: &mut Array,
-    mut is_same: impl FnMut(Dynamic, Dynamic) -> ScriptResult<Dynamic>,
+    mut equal: impl FnMut(&mut Dynamic, &mut Dynamic) -> ScriptResult<Dynamic>,
 ) -> ScriptResult<()> {
     let mut work = Work::of(ctx)?;
     let mut failed = None;
@@ -130,7 +130,7 @@ fn without_repetitions(
         if failed.is_some() {
             return false;
         }
-        match work.item().and_then(|()| is_same(y.clone(), x.clone())) {
+        match work.item().and_then(|()| equal(y, x)) {
             Ok(answer) => answer.as_bool().unwrap_or(false),
             Err(error) => {
                 if !error.is_catchable() {
@@ -194,8 +194,9 @@ pub mod functions {
     /// As in rhai.
     #[rhai_fn(name = "dedup", return_raw)]
     pub fn dedup(ctx: NativeCallContext, array: &mut Array) -> ScriptResult<()> {
-        without_repetitions(&ctx, array, |mut a, mut b| {
-            ctx.call_native_fn_raw("==", false, &mut [&mut a, &mut b])
+        // `==` is no function that a pointer can name.
+        without_repetitions(&ctx, array, |x, y| {
+            ctx.call_native_fn_raw("==", true, &mut [x, &mut y.clone()])
         })
     }
 
@@ -206,7 +207,9 @@ pub mod functions {
         array: &mut Array,
         comparer: FnPtr,
     ) -> ScriptResult<()> {
-        without_repetitions(&ctx, array, |a, b| comparer.call_raw(&ctx, None, [a, b]))
+        without_repetitions(&ctx, array, |x, y| {
+            comparer.call_raw(&ctx, None, [x.clone(), y.clone()])
+        })
     }
 
     /// As in rhai.
@@ -217,5 +220,21 @@ pub mod functions {
         let mut both = array1;
         both.extend(array2);
         Ok(both)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::report::Painter;
+    use crate::script::{Host, Output, Session};
+
+    #[test]
+    fn repetitions_are_removed() {
+        let output = Output::new(Box::new(std::io::sink()), 80, Painter::plain());
+        let mut host = Host::new(Session::new(output));
+        let script = "let a = [1, 1, 2, 1, \"b\", \"b\", 'b', [3], [3], 4.5, 4.5]; a.dedup(); let n = a.len(); a.dedup(|x, y| true); let one = a.len();";
+        assert!(host.run_text("dedup", script).is_ok());
+        assert_eq!(host.get::<i64>("n"), Some(7));
+        assert_eq!(host.get::<i64>("one"), Some(1));
     }
 }

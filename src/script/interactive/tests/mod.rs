@@ -406,9 +406,9 @@ fn a_doc_comment_that_is_not_closed_is_an_error_at_once() {
 /// What is typed behind `:set` is one value of one option.
 #[test]
 fn an_option_is_set_to_one_expression() {
-    use crate::script::Change;
     let mut t = Tester::new();
-    t.enter("print_n_comparisons(#{ model: load_model(\"demo\"), prompt: \"I\", num_comparisons: 1, max_new_tokens: 1 })");
+    let made = t.enter("print_n_comparisons(#{ model: load_model(\"demo\"), prompt: \"I\", num_comparisons: 1, tokens_to_generate: 1 });");
+    assert!(!made.contains("error"), "{made}");
     let set = |option: &str, value: &str| {
         t.state.change(&Change::Set {
             option: option.into(),

@@ -201,6 +201,7 @@ const SESSIONS: &[&[&str]] = &[
     // Errors that are caught.
     &["try { throw \"a\" } catch (e) { print(e) }"],
     &["try { nonsense() } catch (e) { print(e) }"],
+    &["let kept; try { 1 / 0 } catch (e) { kept = e }", "kept"],
     &["try { 1 / 0 } catch (e) { print(e); print(e.hint) }", "1"],
     &["try { x_vector(#{}) } catch (e) { print(e) }"],
     &["try { nonsense() } catch { print(\"caught\") }"],
