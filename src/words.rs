@@ -43,6 +43,7 @@ macro_rules! words {
     ) => {
         $(#[$meta])*
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        #[allow(unreachable_pub, reason = "some of these enums are public")]
         pub enum $name {
             $($(#[doc = $doc])+ $variant $(($number))?,)+
         }

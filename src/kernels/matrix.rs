@@ -8,7 +8,7 @@ use crate::weights::TensorView;
 
 /// The order of a stored weight's axes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Order {
+pub(crate) enum Order {
     /// Row-major `[in, out]`, like GPT-2's Conv1D layers.
     InOut,
     /// Row-major `[out, in]`, like torch's Linear layers and embeddings.

@@ -7,7 +7,7 @@ mod choice;
 pub(crate) mod cpu;
 mod device;
 #[cfg(feature = "internals")]
-pub mod internals;
+pub(crate) mod internals;
 mod matrix;
 mod values;
 
@@ -20,6 +20,6 @@ pub(crate) use cpu::reductions;
 pub(crate) use cpu::workers::run as run_pass;
 pub use cpu::workers::{STACK_SIZE, set_threads};
 pub use device::{DeviceChoice, NumberType, device_name};
-pub use matrix::Order;
+pub(crate) use matrix::Order;
 pub(crate) use matrix::WeightMatrix;
 pub(crate) use values::with_values;

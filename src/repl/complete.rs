@@ -12,7 +12,7 @@ use crate::store::aliases;
 
 /// Something that can be put in.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Offer {
+pub(super) struct Offer {
     /// What is put in place of what was typed of it.
     pub text: String,
     /// How it is listed.
@@ -30,7 +30,11 @@ impl Offer {
 }
 
 /// The offers for the text before the cursor, and the byte where what they replace begins.
-pub fn complete(before: &str, state: &Interactive, catalog: &Catalog) -> (usize, Vec<Offer>) {
+pub(super) fn complete(
+    before: &str,
+    state: &Interactive,
+    catalog: &Catalog,
+) -> (usize, Vec<Offer>) {
     let cursor = Cursor {
         text: before,
         tokens: lex(before),

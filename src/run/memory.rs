@@ -6,7 +6,7 @@ use crate::error::{Error, ErrorKind, Result};
 
 /// Bytes that this process can still get, if that is known: what the machine has left, and what the
 /// limits of a container and of `ulimit -v` leave.
-pub fn available() -> Option<u64> {
+pub(crate) fn available() -> Option<u64> {
     let mut system = sysinfo::System::new().ok()?;
     system.refresh_memory();
     let machine = match system.available_memory() {
@@ -45,7 +45,7 @@ fn address_space() -> Option<u64> {
 
 /// Fails if `needed` bytes won't fit. On devices other than the CPU, that is left to their own
 /// library.
-pub fn check(what: &str, needed: u64, device: &Device) -> Result<()> {
+pub(crate) fn check(what: &str, needed: u64, device: &Device) -> Result<()> {
     if !device.is_cpu() {
         return Ok(());
     }

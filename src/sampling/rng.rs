@@ -20,34 +20,34 @@ words! {
 
 /// A row's generator: ChaCha8 keyed by the seed, with the row as its stream. ChaCha8 is fully
 /// specified, so a script's text stays the same across versions and machines.
-pub struct RowStream(ChaCha8Rng);
+pub(super) struct RowStream(ChaCha8Rng);
 
 impl RowStream {
-    pub fn new(seed: u64, row: u64) -> Self {
+    pub(super) fn new(seed: u64, row: u64) -> Self {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         rng.set_stream(row);
         Self(rng)
     }
 
     /// A uniform number in [0, 1).
-    pub fn uniform(&mut self) -> f64 {
+    pub(super) fn uniform(&mut self) -> f64 {
         self.0.random()
     }
 }
 
 /// torch's CPU generator, as `torch.multinomial` uses it: one Exp(1) value for every entry of the
 /// probability matrix, row by row.
-pub struct TorchStream(Mt);
+pub(super) struct TorchStream(Mt);
 
 impl TorchStream {
-    pub fn new(seed: u64) -> Self {
+    pub(super) fn new(seed: u64) -> Self {
         // torch's generator uses the low 32 bits of a seed.
         Self(Mt::new(seed as u32))
     }
 
     /// The raw numbers for the next `n` values. Converting one takes a logarithm, so that is left
     /// to [`exponential`] for the values that matter.
-    pub fn next_raw(&mut self, n: usize) -> Vec<u64> {
+    pub(super) fn next_raw(&mut self, n: usize) -> Vec<u64> {
         (0..n)
             .map(|_| {
                 let high = u64::from(self.0.next_u32());
@@ -57,7 +57,7 @@ impl TorchStream {
             .collect()
     }
 
-    pub fn skip(&mut self, n: usize) {
+    pub(super) fn skip(&mut self, n: usize) {
         for _ in 0..2 * n {
             self.0.next_u32();
         }
@@ -65,7 +65,7 @@ impl TorchStream {
 }
 
 /// The Exp(1) value of a raw number, rounded to f32 like torch's.
-pub fn exponential(raw: u64) -> f32 {
+pub(super) fn exponential(raw: u64) -> f32 {
     const BITS: u32 = 53;
     let u = (raw & ((1 << BITS) - 1)) as f64 / (1u64 << BITS) as f64;
     -(-u).ln_1p() as f32

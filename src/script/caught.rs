@@ -18,7 +18,7 @@ mod functions {
     /// try { load_model("gpt-2") } catch (e) { print(e.message); }
     /// ```
     #[rhai_fn(get = "message", pure)]
-    pub fn message(error: &mut Fault) -> String {
+    pub(super) fn message(error: &mut Fault) -> String {
         error.to_string()
     }
 
@@ -28,7 +28,7 @@ mod functions {
     /// try { load_model("gpt-2") } catch (e) { print(e.hint); }
     /// ```
     #[rhai_fn(get = "hint", pure)]
-    pub fn hint(error: &mut Fault) -> String {
+    pub(super) fn hint(error: &mut Fault) -> String {
         let problems = error.problems.iter();
         let all: Vec<String> = problems.flat_map(|problem| hints(&problem.error)).collect();
         all.join("\n")
@@ -40,13 +40,13 @@ mod functions {
     /// try { load_model("gpt-2") } catch (e) { print(e.line); }
     /// ```
     #[rhai_fn(get = "line", pure)]
-    pub fn line(error: &mut Fault) -> Dynamic {
+    pub(super) fn line(error: &mut Fault) -> Dynamic {
         error.line.map_or(Dynamic::UNIT, Dynamic::from)
     }
 }
 
 /// Gives an engine errors with properties.
-pub fn register(engine: &mut Engine) {
+pub(super) fn register(engine: &mut Engine) {
     engine.register_global_module(exported_module!(functions).into());
     #[allow(
         deprecated,

@@ -9,7 +9,7 @@ use super::syntax::{Brackets, Token, TokenKind, lex, significant};
 
 /// The names of options that a script gives what looks like a division of integers, there or in the
 /// variable that it gives.
-pub fn divided_options(text: &str) -> BTreeSet<String> {
+pub(super) fn divided_options(text: &str) -> BTreeSet<String> {
     let tokens = lex(text);
     let tokens = significant(&tokens);
     let brackets = Brackets::of(tokens.iter().copied());
@@ -48,7 +48,7 @@ pub fn divided_options(text: &str) -> BTreeSet<String> {
 }
 
 /// The option among these that a division has made 0.
-pub fn vanished(options: &Map, divided: &BTreeSet<String>) -> Option<String> {
+pub(super) fn vanished(options: &Map, divided: &BTreeSet<String>) -> Option<String> {
     let is_zero = |value: &rhai::Dynamic| value.as_int() == Ok(0);
     let mut zero = options.iter().filter(|(_, value)| is_zero(value));
     zero.find(|(name, _)| divided.contains(name.as_str()))

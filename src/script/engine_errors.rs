@@ -11,7 +11,7 @@ use crate::error::count;
 use crate::suggest::nearest;
 
 /// Message and hints of rhai's own errors, in this text.
-pub fn words(error: &EvalAltResult, text: &str, catalog: &Catalog) -> (String, Vec<String>) {
+pub(super) fn words(error: &EvalAltResult, text: &str, catalog: &Catalog) -> (String, Vec<String>) {
     let (message, mut hints) = plain_words(error, text, catalog);
     let place = error.position();
     let is_syntax = matches!(error, EvalAltResult::ErrorParsing(..));
@@ -499,7 +499,7 @@ fn did_you_mean(name: &str, known: &[String]) -> Vec<String> {
 }
 
 /// The names that a script introduces.
-pub fn names_in(text: &str) -> Vec<String> {
+pub(super) fn names_in(text: &str) -> Vec<String> {
     let tokens = lex(text);
     let tokens = significant(&tokens);
     let mut names = Vec::new();

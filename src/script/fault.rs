@@ -90,7 +90,7 @@ impl std::fmt::Display for Fault {
     }
 }
 
-pub type ScriptResult<T> = Result<T, Box<EvalAltResult>>;
+pub(super) type ScriptResult<T> = Result<T, Box<EvalAltResult>>;
 
 impl From<Fault> for Box<EvalAltResult> {
     fn from(fault: Fault) -> Self {
@@ -121,7 +121,7 @@ impl From<Error> for Box<EvalAltResult> {
 }
 
 /// Lets bindings say `?` on the library's results.
-pub trait IntoScript<T> {
+pub(super) trait IntoScript<T> {
     fn script(self) -> ScriptResult<T>;
 }
 

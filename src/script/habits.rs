@@ -14,7 +14,7 @@ struct Around<'t> {
 
 /// A line of advice for what stands at this place, in lines and columns. `is_syntax` tells whether
 /// the script could not be read at all.
-pub fn advice(
+pub(super) fn advice(
     text: &str,
     (line, column): (usize, usize),
     is_syntax: bool,
@@ -491,7 +491,7 @@ const INSTEAD: &[(&[&str], &str)] = &[
 ];
 
 /// What to write for a function that is not there, or not for these types.
-pub fn instead_of(name: &str) -> Option<&'static str> {
+pub(super) fn instead_of(name: &str) -> Option<&'static str> {
     let known = INSTEAD.iter().find(|(names, _)| names.contains(&name));
     known.map(|(_, advice)| *advice)
 }

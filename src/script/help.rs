@@ -18,7 +18,7 @@ mod functions {
     /// help();
     /// ```
     #[rhai_fn(name = "help", return_raw)]
-    pub fn help(ctx: NativeCallContext) -> ScriptResult<()> {
+    pub(super) fn help(ctx: NativeCallContext) -> ScriptResult<()> {
         let output = &Session::of(&ctx)?.output;
         let text = catalog(ctx.engine()).overview_within(output.columns());
         Ok(output.line(&text)?)
@@ -32,7 +32,7 @@ mod functions {
     /// help("x_vector");
     /// ```
     #[rhai_fn(name = "help", return_raw)]
-    pub fn help_on(ctx: NativeCallContext, name: &str) -> ScriptResult<()> {
+    pub(super) fn help_on(ctx: NativeCallContext, name: &str) -> ScriptResult<()> {
         let catalog = catalog(ctx.engine());
         let output = &Session::of(&ctx)?.output;
         let Some(text) = catalog.about(name, output.columns()) else {
@@ -48,6 +48,6 @@ mod functions {
     }
 }
 
-pub fn register(engine: &mut Engine) {
+pub(super) fn register(engine: &mut Engine) {
     engine.register_global_module(exported_module!(functions).into());
 }

@@ -3,7 +3,7 @@
 use crate::error::{Error, ErrorKind, Subject};
 
 /// What to do, one line each: what the kind of error calls for, then what its makers added.
-pub fn hints(error: &Error) -> Vec<String> {
+pub(super) fn hints(error: &Error) -> Vec<String> {
     let mut hints = error.hints();
     let own = match error.kind() {
         ErrorKind::UnknownHookPoint { .. } => {

@@ -17,7 +17,7 @@ use crate::steering::ActivationAddition;
 
 /// A value as JSON. Numbers that are not finite become null, tables arrays of rows, ranges arrays of
 /// their numbers. What is not data, such as a model's cache or a function, has no JSON form.
-pub fn to_json(ctx: &NativeCallContext, value: &Dynamic) -> ScriptResult<ImmutableString> {
+pub(super) fn to_json(ctx: &NativeCallContext, value: &Dynamic) -> ScriptResult<ImmutableString> {
     let mut out = Text::of(ctx)?;
     write(ctx, &mut out, value, 0)?;
     out.into_string()

@@ -6,7 +6,7 @@ use super::catalog::Type;
 use crate::steering::{ActivationAddition, SteeringSource};
 
 /// A text in quotes.
-pub fn string_literal(text: &str) -> String {
+pub(crate) fn string_literal(text: &str) -> String {
     let mut out = String::from('"');
     for c in text.chars() {
         match c {
@@ -23,7 +23,7 @@ pub fn string_literal(text: &str) -> String {
 }
 
 /// The call that makes an addition.
-pub fn addition(addition: &ActivationAddition) -> String {
+pub(super) fn addition(addition: &ActivationAddition) -> String {
     let source = match &addition.source {
         SteeringSource::Prompt(prompt) => format!("prompt: {}", string_literal(prompt)),
         SteeringSource::Tokens(tokens) => format!("tokens: {tokens:?}"),
@@ -35,13 +35,13 @@ pub fn addition(addition: &ActivationAddition) -> String {
 }
 
 /// An array of additions, one a line.
-pub fn additions(list: &[ActivationAddition]) -> String {
+pub(super) fn additions(list: &[ActivationAddition]) -> String {
     let list: Vec<String> = list.iter().map(addition).collect();
     format!("[\n        {}\n    ]", list.join(",\n        "))
 }
 
 /// A value, shortened for a message.
-pub fn shortened(value: &Dynamic) -> String {
+pub(super) fn shortened(value: &Dynamic) -> String {
     if let Some(text) = value.read_lock::<ImmutableString>() {
         return format!("{:?}", text.as_str());
     }
@@ -53,7 +53,7 @@ pub fn shortened(value: &Dynamic) -> String {
 }
 
 /// What a value is, in a script writer's words.
-pub fn kind_of(value: &Dynamic) -> String {
+pub(super) fn kind_of(value: &Dynamic) -> String {
     match Type::of_value(value) {
         kind if kind == Type::INTEGER => format!("the integer {value}"),
         kind if kind == Type::NUMBER => format!("the number {value}"),

@@ -7,7 +7,7 @@ use super::literal::shortened;
 use super::syntax::{TokenKind, lex};
 
 /// Finds a part of the call at `call`, if it was written there and not kept in a variable.
-pub fn find(ast: &AST, call: Position, place: &Place) -> Option<Position> {
+pub(super) fn find(ast: &AST, call: Position, place: &Place) -> Option<Position> {
     match place {
         Place::Call => Some(call),
         Place::Key(key) => option(ast, call, key, &|key, _| key),
@@ -56,7 +56,7 @@ fn option(
 
 /// The `param("name", default)` calls of a script.
 #[derive(Debug, Default)]
-pub struct ParamCalls {
+pub(super) struct ParamCalls {
     /// Names and defaults, in order.
     pub calls: Vec<(String, String)>,
     /// Whether some name, or some module's path, is computed, so that there may be more.
@@ -65,7 +65,7 @@ pub struct ParamCalls {
     pub imports: Vec<String>,
 }
 
-pub fn param_calls(ast: &AST) -> ParamCalls {
+pub(super) fn param_calls(ast: &AST) -> ParamCalls {
     let mut found = ParamCalls::default();
     ast.walk(&mut |path: &[ASTNode]| {
         match path.last() {
@@ -102,7 +102,7 @@ pub fn param_calls(ast: &AST) -> ParamCalls {
 
 /// How many characters the word or string at a column has; 1 if there is none. Of a number it is the
 /// part before the point, unless it has a sign.
-pub fn word_length(line: &str, column: usize) -> usize {
+pub(super) fn word_length(line: &str, column: usize) -> usize {
     let start = column.saturating_sub(1);
     let rest: String = line.chars().skip(start).collect();
     let tokens = lex(&rest);

@@ -13,7 +13,7 @@ use super::modules::ModuleLoader;
 use crate::error::count;
 
 /// The script that was run.
-pub struct Script<'a> {
+pub(super) struct Script<'a> {
     pub name: &'a str,
     pub text: &'a str,
     /// None if it did not compile.

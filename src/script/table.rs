@@ -8,11 +8,11 @@ use crate::analysis::Completions;
 use crate::report::{ComparisonTable, Passage, Side};
 use crate::run::RunContext;
 
-pub const UNSTEERED: &str = "Unsteered completions";
-pub const STEERED: &str = "Steered completions";
+pub(super) const UNSTEERED: &str = "Unsteered completions";
+pub(super) const STEERED: &str = "Steered completions";
 
 /// The table side by side, as lines.
-pub fn drawn(session: &Session, table: &Completions) -> String {
+pub(super) fn drawn(session: &Session, table: &Completions) -> String {
     let side = |title: &str, modified: bool| Side {
         title: title.to_owned(),
         passages: table
@@ -36,7 +36,7 @@ pub fn drawn(session: &Session, table: &Completions) -> String {
 }
 
 /// The keys of a row.
-pub const ROW_KEYS: [&str; 5] = [
+pub(super) const ROW_KEYS: [&str; 5] = [
     "prompts",
     "completions",
     "loss",
@@ -45,7 +45,7 @@ pub const ROW_KEYS: [&str; 5] = [
 ];
 
 /// The rows of a table as maps.
-pub fn completion_maps(run: &RunContext, table: &Completions) -> ScriptResult<Array> {
+pub(super) fn completion_maps(run: &RunContext, table: &Completions) -> ScriptResult<Array> {
     let clean = table.clean_losses(run).script()?;
     Ok(table
         .rows()

@@ -2,7 +2,7 @@
 
 /// A checked `http` or `https` URL.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Address {
+pub(super) struct Address {
     text: String,
     /// The length of scheme and server.
     origin: usize,
@@ -13,7 +13,7 @@ const LONGEST: usize = 16 << 10;
 
 impl Address {
     /// Parses a URL with a scheme and a server, but without user or password.
-    pub fn parse(text: &str) -> Option<Self> {
+    pub(super) fn parse(text: &str) -> Option<Self> {
         let scheme = ["http://", "https://"].into_iter().find(|scheme| {
             text.get(..scheme.len())
                 .is_some_and(|start| start.eq_ignore_ascii_case(scheme))
@@ -38,17 +38,17 @@ impl Address {
         })
     }
 
-    pub fn as_str(&self) -> &str {
+    pub(super) fn as_str(&self) -> &str {
         &self.text
     }
 
     /// Scheme, server and port, which decide who receives the token.
-    pub fn origin(&self) -> &str {
+    pub(super) fn origin(&self) -> &str {
         &self.text[..self.origin]
     }
 
     /// The URL of a path below this address. The path begins with `/` and is encoded.
-    pub fn join_path(&self, path: &str) -> Self {
+    pub(super) fn join_path(&self, path: &str) -> Self {
         Self {
             text: format!("{}{path}", self.text),
             origin: self.origin,
@@ -56,7 +56,7 @@ impl Address {
     }
 
     /// The target of a `Location` header.
-    pub fn redirected(&self, location: &str) -> Result<Self, &'static str> {
+    pub(super) fn redirected(&self, location: &str) -> Result<Self, &'static str> {
         let is_encrypted = |address: &Self| address.text.starts_with("https://");
         let next = if location.starts_with("//") {
             let scheme = if is_encrypted(self) {

@@ -8,7 +8,7 @@ use super::transport::Hop;
 
 /// A repository at one revision.
 #[derive(Debug, Default)]
-pub struct Listing {
+pub(super) struct Listing {
     /// Missing from mirrors; it then comes with each file.
     pub commit: Option<Commit>,
     /// The files whose names pass the rule. Others can't be requested.
@@ -16,7 +16,7 @@ pub struct Listing {
 }
 
 #[derive(Debug)]
-pub struct Listed {
+pub(super) struct Listed {
     pub name: FileName,
     pub size: Option<u64>,
     pub digest: Option<Digest>,
@@ -24,7 +24,7 @@ pub struct Listed {
 
 impl Listing {
     /// Parses the JSON of the hub's answer. The error says what is wrong and quotes nothing.
-    pub fn parse(body: &[u8]) -> Result<Self, String> {
+    pub(super) fn parse(body: &[u8]) -> Result<Self, String> {
         #[derive(Deserialize)]
         struct Info {
             sha: Option<String>,
@@ -73,18 +73,18 @@ impl Listing {
         Ok(Self { commit, files })
     }
 
-    pub fn find(&self, name: &str) -> Option<&Listed> {
+    pub(super) fn find(&self, name: &str) -> Option<&Listed> {
         self.files.iter().find(|file| file.name.as_str() == name)
     }
 
-    pub fn has(&self, name: &str) -> bool {
+    pub(super) fn has(&self, name: &str) -> bool {
         self.find(name).is_some()
     }
 }
 
 /// A file's metadata, from its headers.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Metadata {
+pub(super) struct Metadata {
     pub size: u64,
     pub commit: Option<Commit>,
     pub digest: Option<Digest>,
@@ -95,7 +95,7 @@ pub struct Metadata {
 impl Metadata {
     /// From the heads of an answer to a request for the first byte, and of the redirects before it.
     /// `listed` is the size for those that say none.
-    pub fn of(hops: &[Hop], listed: Option<u64>) -> Result<Self, String> {
+    pub(super) fn of(hops: &[Hop], listed: Option<u64>) -> Result<Self, String> {
         let last = hops.last().ok_or("there is no answer")?;
         let first = |name: &str| hops.iter().find_map(|hop| hop.head.get(name));
         // The hub's word takes precedence over that of a server it redirects to.
@@ -132,7 +132,7 @@ impl Metadata {
 }
 
 /// The start of a part and the length of the whole: `bytes 5-9/10`.
-pub fn content_range(text: &str) -> Option<(u64, u64)> {
+pub(super) fn content_range(text: &str) -> Option<(u64, u64)> {
     let (range, total) = text.strip_prefix("bytes ")?.split_once('/')?;
     let (start, end) = range.split_once('-')?;
     let (start, end, total): (u64, u64, u64) =

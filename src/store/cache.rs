@@ -21,16 +21,16 @@ use crate::error::{Error, Result};
 
 /// The part of the cache that belongs to one repository.
 #[derive(Debug, Clone)]
-pub struct CachedRepository {
+pub(super) struct CachedRepository {
     folder: PathBuf,
     locks: PathBuf,
 }
 
 /// A lock held while a blob is downloaded; released at the latest when the process ends.
-pub struct Lock(#[expect(dead_code, reason = "closing the file unlocks it")] Option<File>);
+pub(super) struct Lock(#[expect(dead_code, reason = "closing the file unlocks it")] Option<File>);
 
 impl CachedRepository {
-    pub fn new(cache: &Path, repository: &Repository) -> Self {
+    pub(super) fn new(cache: &Path, repository: &Repository) -> Self {
         let name = repository.folder();
         Self {
             folder: cache.join(&name),
@@ -39,7 +39,7 @@ impl CachedRepository {
     }
 
     /// The commit of a revision: itself, or the last one reported by the hub.
-    pub fn commit(&self, revision: &Revision) -> Option<Commit> {
+    pub(super) fn commit(&self, revision: &Revision) -> Option<Commit> {
         Commit::parse(revision.as_str()).or_else(|| {
             let bytes = crate::files::read(&self.reference(revision)).ok()?;
             Commit::parse(std::str::from_utf8(&bytes).ok()?.trim())
@@ -48,7 +48,7 @@ impl CachedRepository {
 
     /// A file of a commit, if it is here. A link counts only if it stays inside this repository's
     /// part of the cache.
-    pub fn file(&self, commit: &Commit, name: &FileName) -> Option<PathBuf> {
+    pub(super) fn file(&self, commit: &Commit, name: &FileName) -> Option<PathBuf> {
         let path = self.snapshot(commit).join(name.as_str());
         let real = path.canonicalize().ok()?;
         let inside = real.starts_with(self.folder.canonicalize().ok()?);
@@ -64,17 +64,17 @@ impl CachedRepository {
     }
 
     /// The path of contents with this hash, which is hex digits.
-    pub fn blob(&self, hash: &str) -> PathBuf {
+    pub(super) fn blob(&self, hash: &str) -> PathBuf {
         self.folder.join("blobs").join(hash)
     }
 
     /// The path of contents that are being downloaded.
-    pub fn part(&self, key: &str) -> PathBuf {
+    pub(super) fn part(&self, key: &str) -> PathBuf {
         self.folder.join("blobs").join(format!("{key}.incomplete"))
     }
 
     /// Waits until no other process is downloading this.
-    pub fn lock(&self, key: &str, cancel: &Cancel) -> Result<Lock> {
+    pub(super) fn lock(&self, key: &str, cancel: &Cancel) -> Result<Lock> {
         create_folder(&self.locks)?;
         let path = self.locks.join(format!("{key}.lock"));
         let file = File::options()
@@ -98,7 +98,7 @@ impl CachedRepository {
     }
 
     /// Gives a blob its name in a snapshot.
-    pub fn link(&self, commit: &Commit, name: &FileName, hash: &str) -> Result<PathBuf> {
+    pub(super) fn link(&self, commit: &Commit, name: &FileName, hash: &str) -> Result<PathBuf> {
         let path = self.snapshot(commit).join(name.as_str());
         let folder = path.parent().unwrap_or(&self.folder);
         create_folder(folder)?;
@@ -116,7 +116,7 @@ impl CachedRepository {
     }
 
     /// Remembers the commit of a branch or tag, once all of its files are here.
-    pub fn remember(&self, revision: &Revision, commit: &Commit) -> Result<()> {
+    pub(super) fn remember(&self, revision: &Revision, commit: &Commit) -> Result<()> {
         if Commit::parse(revision.as_str()).is_some() {
             return Ok(());
         }
@@ -138,7 +138,7 @@ fn make_link(target: &Path, blob: &Path, new: &Path) -> std::io::Result<()> {
     }
 }
 
-pub fn create_folder(path: &Path) -> Result<()> {
+pub(super) fn create_folder(path: &Path) -> Result<()> {
     std::fs::create_dir_all(path).map_err(|error| Error::io("write", path, &error))
 }
 

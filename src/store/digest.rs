@@ -5,7 +5,7 @@ use ring::digest::{Context, SHA1_FOR_LEGACY_USE_ONLY, SHA256};
 use super::rule::Digest;
 
 /// Hashes contents in parts, and checks them against an announced digest.
-pub struct Hasher {
+pub(super) struct Hasher {
     sha256: Context,
     /// git's hash, with the length in front, and that of the contents alone, which some mirrors
     /// send.
@@ -14,7 +14,7 @@ pub struct Hasher {
 
 impl Hasher {
     /// Hashes contents of `size` bytes that should have this digest, if one is known.
-    pub fn new(size: u64, expected: Option<&Digest>) -> Self {
+    pub(super) fn new(size: u64, expected: Option<&Digest>) -> Self {
         let sha1 = || Context::new(&SHA1_FOR_LEGACY_USE_ONLY);
         Self {
             sha256: Context::new(&SHA256),
@@ -26,7 +26,7 @@ impl Hasher {
         }
     }
 
-    pub fn update(&mut self, part: &[u8]) {
+    pub(super) fn update(&mut self, part: &[u8]) {
         self.sha256.update(part);
         for context in self.sha1.iter_mut().flatten() {
             context.update(part);
@@ -35,7 +35,7 @@ impl Hasher {
 
     /// The name to store the contents under: the announced digest if they match it, their own if
     /// none was announced, and `None` if they don't match.
-    pub fn finish(self, expected: Option<&Digest>) -> Option<String> {
+    pub(super) fn finish(self, expected: Option<&Digest>) -> Option<String> {
         let own = hex(self.sha256);
         match expected {
             None => Some(own),
@@ -51,7 +51,7 @@ impl Hasher {
 }
 
 /// The hex digits of a text's SHA-256.
-pub fn sha256(text: &str) -> String {
+pub(super) fn sha256(text: &str) -> String {
     let mut context = Context::new(&SHA256);
     context.update(text.as_bytes());
     hex(context)

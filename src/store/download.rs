@@ -20,7 +20,7 @@ use crate::error::{Error, Result, bytes};
 use crate::progress::Task;
 
 /// A file to download.
-pub struct Download<'a> {
+pub(super) struct Download<'a> {
     pub client: &'a Client,
     pub cached: &'a CachedRepository,
     pub cancel: &'a Cancel,
@@ -35,7 +35,7 @@ pub struct Download<'a> {
 
 /// Why a download failed.
 #[derive(Debug)]
-pub enum Failed {
+pub(super) enum Failed {
     Trouble(Trouble),
     /// The hub answered with an error status.
     Status(u16),
@@ -66,7 +66,7 @@ struct Part {
 
 impl Download<'_> {
     /// Downloads the file, unless its contents are already here, and links it into the cache.
-    pub fn run(&self) -> Result<PathBuf, Failed> {
+    pub(super) fn run(&self) -> Result<PathBuf, Failed> {
         let key = match self.digest {
             Some(digest) => digest.as_str().to_owned(),
             None => sha256(&format!("{}\n{}", self.name, self.metadata.etag)),
@@ -266,7 +266,7 @@ impl Part {
 }
 
 /// Whether a file is regular and has this hash. A file that can't be read is not.
-pub fn is_intact(path: &Path, digest: &Digest, cancel: &Cancel) -> Result<bool> {
+pub(super) fn is_intact(path: &Path, digest: &Digest, cancel: &Cancel) -> Result<bool> {
     let found = std::fs::symlink_metadata(path).ok();
     let Some(metadata) = found.filter(std::fs::Metadata::is_file) else {
         return Ok(false);

@@ -10,13 +10,13 @@ use crate::error::{Error, Result};
 const WAIT: u64 = 10;
 
 /// The variables, from the process or from a test.
-pub struct Environment<'a> {
+pub(super) struct Environment<'a> {
     variable: &'a dyn Fn(&str) -> Option<String>,
     home: Option<PathBuf>,
 }
 
 impl Environment<'_> {
-    pub fn of_process() -> Environment<'static> {
+    pub(super) fn of_process() -> Environment<'static> {
         Environment {
             variable: &|name| std::env::var(name).ok(),
             home: std::env::home_dir(),
@@ -33,7 +33,7 @@ impl Environment<'_> {
     }
 
     /// The folder that holds `models--org--name`.
-    pub fn cache(&self) -> PathBuf {
+    pub(super) fn cache(&self) -> PathBuf {
         self.path("HF_HUB_CACHE")
             .or_else(|| self.path("HUGGINGFACE_HUB_CACHE"))
             .unwrap_or_else(|| self.hugging_face().join("hub"))
@@ -52,7 +52,7 @@ impl Environment<'_> {
     ///
     /// # Errors
     /// If it has characters that no header can have. The message does not show it.
-    pub fn token(&self) -> Result<Option<String>> {
+    pub(super) fn token(&self) -> Result<Option<String>> {
         let variable = ["HF_TOKEN", "HUGGING_FACE_HUB_TOKEN"]
             .into_iter()
             .find_map(|name| self.get(name).map(|value| (name.to_owned(), value)));
@@ -75,7 +75,7 @@ impl Environment<'_> {
     }
 
     /// The hub, or a mirror of it.
-    pub fn endpoint(&self) -> String {
+    pub(super) fn endpoint(&self) -> String {
         self.get("HF_ENDPOINT")
             .unwrap_or_else(|| "https://huggingface.co".into())
             .trim()
@@ -83,7 +83,7 @@ impl Environment<'_> {
             .to_owned()
     }
 
-    pub fn is_offline(&self) -> bool {
+    pub(super) fn is_offline(&self) -> bool {
         self.get("HF_HUB_OFFLINE").is_some_and(|value| {
             matches!(
                 value.to_ascii_lowercase().as_str(),
@@ -93,12 +93,12 @@ impl Environment<'_> {
     }
 
     /// The time limit for the start of an answer.
-    pub fn answer_timeout(&self) -> Duration {
+    pub(super) fn answer_timeout(&self) -> Duration {
         self.seconds("HF_HUB_ETAG_TIMEOUT")
     }
 
     /// The time limit for a stalled transfer.
-    pub fn stall_timeout(&self) -> Duration {
+    pub(super) fn stall_timeout(&self) -> Duration {
         self.seconds("HF_HUB_DOWNLOAD_TIMEOUT")
     }
 
@@ -139,7 +139,7 @@ impl Environment<'_> {
 }
 
 /// A path that may begin with `~`, the home folder.
-pub fn expand_home(path: &str, home: Option<&Path>) -> PathBuf {
+pub(super) fn expand_home(path: &str, home: Option<&Path>) -> PathBuf {
     let rest = match path.strip_prefix('~') {
         Some("") => Some(""),
         Some(rest) => rest.strip_prefix('/'),

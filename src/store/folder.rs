@@ -63,7 +63,7 @@ pub(super) fn files(id: &str, permissions: &Permissions, store: &Path) -> Result
 }
 
 /// Whether a name without a leading dot or slash is that of a model's folder that may be used.
-pub fn is_here(id: &str, permissions: &Permissions, store: &Path) -> bool {
+pub(super) fn is_here(id: &str, permissions: &Permissions, store: &Path) -> bool {
     let folder = Path::new(id);
     if permissions.check_read(folder, store).is_ok() {
         return folder.is_dir();

@@ -11,7 +11,7 @@ use super::folder::{INDEX, shards};
 const HEADER: u64 = 100_000_000;
 
 /// Fails with a reason if a file of this name can't have these contents.
-pub fn check(name: &str, path: &Path) -> Result<(), &'static str> {
+pub(super) fn check(name: &str, path: &Path) -> Result<(), &'static str> {
     let unreadable = |_| "it can't be read back";
     let file = File::open(path).map_err(unreadable)?;
     let length = file.metadata().map_err(unreadable)?.len();

@@ -7,13 +7,13 @@ use std::fmt;
 
 /// A repository on the hub: `org/name`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Repository {
+pub(super) struct Repository {
     pub kind: Kind,
     id: String,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub(super) enum Kind {
     Model,
     Dataset,
 }
@@ -21,7 +21,7 @@ pub enum Kind {
 impl Repository {
     /// `org/name` as the hub allows it: letters, digits, `-`, `_`, `.`, and neither `--` nor `..`,
     /// which have other uses in the cache and in paths.
-    pub fn parse(kind: Kind, id: &str) -> Option<Self> {
+    pub(super) fn parse(kind: Kind, id: &str) -> Option<Self> {
         let part = |part: &str| {
             !part.is_empty()
                 && part.len() <= 96
@@ -41,7 +41,7 @@ impl Repository {
     }
 
     /// The name of its folder in the cache.
-    pub fn folder(&self) -> String {
+    pub(super) fn folder(&self) -> String {
         let kind = match self.kind {
             Kind::Model => "models",
             Kind::Dataset => "datasets",
@@ -50,7 +50,7 @@ impl Repository {
     }
 
     /// The path of its description on the hub, at one revision.
-    pub fn info_path(&self, revision: &Revision) -> String {
+    pub(super) fn info_path(&self, revision: &Revision) -> String {
         let kind = match self.kind {
             Kind::Model => "models",
             Kind::Dataset => "datasets",
@@ -64,7 +64,7 @@ impl Repository {
     }
 
     /// The path of one file on the hub.
-    pub fn file_path(&self, revision: &Revision, name: &FileName) -> String {
+    pub(super) fn file_path(&self, revision: &Revision, name: &FileName) -> String {
         let kind = match self.kind {
             Kind::Model => "",
             Kind::Dataset => "datasets/",
@@ -80,10 +80,10 @@ impl Repository {
 
 /// A branch, a tag or a commit, following git's rule for names of references.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Revision(String);
+pub(super) struct Revision(String);
 
 impl Revision {
-    pub fn parse(text: &str) -> Option<Self> {
+    pub(super) fn parse(text: &str) -> Option<Self> {
         let fits = (1..=255).contains(&text.len())
             && text.split('/').all(is_plain)
             && !text.split('/').any(|part| {
@@ -98,7 +98,7 @@ impl Revision {
         fits.then(|| Self(text.to_owned()))
     }
 
-    pub fn as_str(&self) -> &str {
+    pub(super) fn as_str(&self) -> &str {
         &self.0
     }
 }
@@ -111,33 +111,33 @@ impl From<&Commit> for Revision {
 
 /// The 40 lower-case hex digits of a commit.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Commit(String);
+pub(super) struct Commit(String);
 
 impl Commit {
-    pub fn parse(text: &str) -> Option<Self> {
+    pub(super) fn parse(text: &str) -> Option<Self> {
         is_hex(text, 40).then(|| Self(text.to_ascii_lowercase()))
     }
 
-    pub fn as_str(&self) -> &str {
+    pub(super) fn as_str(&self) -> &str {
         &self.0
     }
 }
 
 /// The name of a file in a repository, with `/` between folders.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct FileName(String);
+pub(super) struct FileName(String);
 
 impl FileName {
-    pub fn parse(text: &str) -> Option<Self> {
+    pub(super) fn parse(text: &str) -> Option<Self> {
         (text.len() <= 1024 && text.split('/').all(is_plain)).then(|| Self(text.to_owned()))
     }
 
     /// A file name without folders.
-    pub fn parse_plain(text: &str) -> Option<Self> {
+    pub(super) fn parse_plain(text: &str) -> Option<Self> {
         Self::parse(text).filter(|_| !text.contains('/'))
     }
 
-    pub fn as_str(&self) -> &str {
+    pub(super) fn as_str(&self) -> &str {
         &self.0
     }
 }
@@ -150,7 +150,7 @@ impl fmt::Display for FileName {
 
 /// The hash of a file's contents, as the hub announces it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Digest {
+pub(super) enum Digest {
     /// 64 hex digits: SHA-256, for files in git-lfs.
     Sha256(String),
     /// 40 hex digits: git's SHA-1, for the others.
@@ -158,7 +158,7 @@ pub enum Digest {
 }
 
 impl Digest {
-    pub fn parse(text: &str) -> Option<Self> {
+    pub(super) fn parse(text: &str) -> Option<Self> {
         let small = || text.to_ascii_lowercase();
         match text.len() {
             64 if is_hex(text, 64) => Some(Self::Sha256(small())),
@@ -168,12 +168,12 @@ impl Digest {
     }
 
     /// Parses the value of an `ETag` header, which is quoted and may be marked as weak.
-    pub fn parse_etag(text: &str) -> Option<Self> {
+    pub(super) fn parse_etag(text: &str) -> Option<Self> {
         let text = text.trim();
         Self::parse(text.strip_prefix("W/").unwrap_or(text).trim_matches('"'))
     }
 
-    pub fn as_str(&self) -> &str {
+    pub(super) fn as_str(&self) -> &str {
         match self {
             Self::Sha256(hex) | Self::Git(hex) => hex,
         }

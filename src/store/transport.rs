@@ -31,7 +31,7 @@ const MIN_RATE: u64 = 1 << 10;
 const LONGEST: Duration = Duration::from_secs(7 * 24 * 3600);
 
 /// State shared by all requests of a run.
-pub struct Client {
+pub(super) struct Client {
     agent: Agent,
     endpoint: Address,
     token: Option<String>,
@@ -42,7 +42,7 @@ pub struct Client {
 
 /// Why there is no answer, or no more of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Trouble {
+pub(super) enum Trouble {
     Cancelled,
     /// No connection, or a broken one.
     Unreachable {
@@ -61,13 +61,13 @@ pub enum Trouble {
 
 /// The head of an answer: its status and the relevant headers.
 #[derive(Debug, Clone, Default)]
-pub struct Head {
+pub(super) struct Head {
     pub status: u16,
     headers: Vec<(String, String)>,
 }
 
 impl Head {
-    pub fn new(status: u16, headers: impl IntoIterator<Item = (String, String)>) -> Self {
+    pub(super) fn new(status: u16, headers: impl IntoIterator<Item = (String, String)>) -> Self {
         Self {
             status,
             headers: headers.into_iter().collect(),
@@ -75,28 +75,28 @@ impl Head {
     }
 
     /// The first header with this lower-case name whose value is text.
-    pub fn get(&self, name: &str) -> Option<&str> {
+    pub(super) fn get(&self, name: &str) -> Option<&str> {
         self.headers
             .iter()
             .find(|(known, _)| known.eq_ignore_ascii_case(name))
             .map(|(_, value)| value.trim())
     }
 
-    pub fn number(&self, name: &str) -> Option<u64> {
+    pub(super) fn number(&self, name: &str) -> Option<u64> {
         self.get(name)?.parse().ok()
     }
 }
 
 /// The head of one hop on the way to an answer.
 #[derive(Debug, Clone)]
-pub struct Hop {
+pub(super) struct Hop {
     pub head: Head,
     /// Whether the hub itself answered, or a server that it redirects to.
     pub of_hub: bool,
 }
 
 /// An answer: its head, and its body as it arrives.
-pub struct Answer<'c> {
+pub(super) struct Answer<'c> {
     pub head: Head,
     /// The heads of the redirects and of the answer itself, in order.
     pub hops: Vec<Hop>,
@@ -117,7 +117,7 @@ enum Event {
 }
 
 impl Client {
-    pub fn new(
+    pub(super) fn new(
         endpoint: Address,
         token: Option<String>,
         cancel: Cancel,
@@ -145,17 +145,22 @@ impl Client {
         }
     }
 
-    pub fn endpoint(&self) -> &Address {
+    pub(super) fn endpoint(&self) -> &Address {
         &self.endpoint
     }
 
-    pub fn has_token(&self) -> bool {
+    pub(super) fn has_token(&self) -> bool {
         self.token.is_some()
     }
 
     /// Asks the endpoint for a path, follows redirects, and gives back the answer, whatever its
     /// status. `range` is a `Range` header's value; the time for the body goes by `length`.
-    pub fn get(&self, path: &str, range: Option<&str>, length: u64) -> Result<Answer<'_>, Trouble> {
+    pub(super) fn get(
+        &self,
+        path: &str,
+        range: Option<&str>,
+        length: u64,
+    ) -> Result<Answer<'_>, Trouble> {
         let mut address = self.endpoint.join_path(path);
         let mut hops = Vec::new();
         loop {
@@ -266,7 +271,7 @@ impl Client {
 
 impl Answer<'_> {
     /// The next part of the body, which may be empty; `None` at its end.
-    pub fn next(&mut self) -> Result<Option<Vec<u8>>, Trouble> {
+    pub(super) fn next(&mut self) -> Result<Option<Vec<u8>>, Trouble> {
         let stall = self.client.stall;
         let started = Instant::now();
         let end = (started + stall.saturating_sub(self.waited)).min(self.deadline);
@@ -298,7 +303,7 @@ impl Answer<'_> {
     }
 
     /// The whole body, if it is at most `most` bytes long.
-    pub fn body(&mut self, most: u64) -> Result<Vec<u8>, Trouble> {
+    pub(super) fn body(&mut self, most: u64) -> Result<Vec<u8>, Trouble> {
         let mut body = Vec::new();
         while let Some(chunk) = self.next()? {
             if (body.len() + chunk.len()) as u64 > most {

@@ -11,7 +11,7 @@ use crate::hub::{Hub, Repository};
 use crate::support::{Program, tiny_folder};
 
 /// The tiny model as a repository with `tokenizer.json` and one weights file.
-pub fn repository() -> Repository {
+pub(crate) fn repository() -> Repository {
     let files = ["config.json", "tokenizer.json", "model.safetensors"]
         .into_iter()
         .map(|name| {
@@ -26,14 +26,14 @@ pub fn repository() -> Repository {
     }
 }
 
-pub const SCRIPT: &str = "print(load_model(param(\"model\", \"org/tiny\")).n_layers);";
+pub(crate) const SCRIPT: &str = "print(load_model(param(\"model\", \"org/tiny\")).n_layers);";
 
 /// A run that uses this hub.
-pub fn program(hub: &Hub) -> Program {
+pub(crate) fn program(hub: &Hub) -> Program {
     Program::script(SCRIPT).env("HF_ENDPOINT", &hub.endpoint())
 }
 
-pub fn failure(message: &str, hints: &[&str]) -> String {
+pub(crate) fn failure(message: &str, hints: &[&str]) -> String {
     let mut text =
         format!("error: {message}\n --> script.rhai:1:7\n  |\n1 | {SCRIPT}\n  |       ^^^^^^^^^^");
     for hint in hints {
@@ -42,13 +42,13 @@ pub fn failure(message: &str, hints: &[&str]) -> String {
     text
 }
 
-pub fn cached(program: &Program, path: &str) -> bool {
+pub(crate) fn cached(program: &Program, path: &str) -> bool {
     let folder = program.folder.path().join("hf/hub/models--org--tiny");
     folder.join(path).exists()
 }
 
 /// Every file below a folder except those of the cache and the script.
-pub fn strays(folder: &Path) -> Vec<String> {
+pub(crate) fn strays(folder: &Path) -> Vec<String> {
     let mut found = Vec::new();
     let mut folders = vec![folder.to_owned()];
     while let Some(next) = folders.pop() {

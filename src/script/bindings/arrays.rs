@@ -10,12 +10,12 @@ use crate::script::fault::ScriptResult;
 #[export_module]
 pub mod functions {
     #[rhai_fn(name = "sort", return_raw)]
-    pub fn sort(array: &mut Array) -> ScriptResult<()> {
+    pub(crate) fn sort(array: &mut Array) -> ScriptResult<()> {
         sorted(array, "sort(|x, y| ..)")
     }
 
     #[rhai_fn(name = "sort_desc", return_raw)]
-    pub fn sort_desc(array: &mut Array) -> ScriptResult<()> {
+    pub(crate) fn sort_desc(array: &mut Array) -> ScriptResult<()> {
         sorted(array, "sort_desc(|x, y| ..)")?;
         array.reverse();
         Ok(())

@@ -43,7 +43,7 @@ options! {
 
 /// What steers a generation, and where.
 #[derive(Debug, Clone, Default)]
-pub struct Steering {
+pub(super) struct Steering {
     pub activation_additions: Option<Additions>,
     pub injection: Injection,
 }
@@ -57,13 +57,13 @@ options! {
 }
 
 impl Steering {
-    pub fn additions(&self) -> &[ActivationAddition] {
+    pub(super) fn additions(&self) -> &[ActivationAddition] {
         let additions = self.activation_additions.as_ref();
         additions.map_or(&[], |additions| &additions.list)
     }
 
     /// An error of the library as a fault of a call with these additions.
-    pub fn blame<O: CallOptions>(&self, error: Error) -> Fault {
+    pub(super) fn blame<O: CallOptions>(&self, error: Error) -> Fault {
         blame::<O>(match &self.activation_additions {
             Some(additions) => additions.as_written(error),
             None => error,

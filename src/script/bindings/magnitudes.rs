@@ -31,7 +31,7 @@ pub mod functions {
     /// print(steering_vec_magnitudes(anger, model));
     /// ```
     #[rhai_fn(name = "steering_vec_magnitudes", return_raw)]
-    pub fn steering_vec(
+    pub(crate) fn steering_vec(
         ctx: NativeCallContext,
         list: Dynamic,
         model: HookedTransformer,
@@ -49,7 +49,7 @@ pub mod functions {
     /// print(prompt_magnitudes("I think you're", load_model("demo"), 1));
     /// ```
     #[rhai_fn(name = "prompt_magnitudes", return_raw)]
-    pub fn prompt(
+    pub(crate) fn prompt(
         ctx: NativeCallContext,
         prompt: &str,
         model: HookedTransformer,
@@ -70,7 +70,7 @@ pub mod functions {
     /// print(steering_magnitudes_relative_to_prompt("I think you're", anger, model));
     /// ```
     #[rhai_fn(name = "steering_magnitudes_relative_to_prompt", return_raw)]
-    pub fn relative(
+    pub(crate) fn relative(
         ctx: NativeCallContext,
         prompt: &str,
         list: Dynamic,

@@ -30,11 +30,11 @@ fn option_tables() -> Vec<OptionTable> {
 }
 
 /// All that scripts can call in an engine.
-pub fn catalog(engine: &Engine) -> Catalog {
+pub(crate) fn catalog(engine: &Engine) -> Catalog {
     Catalog::of(engine, &option_tables())
 }
 
-pub fn register(engine: &mut Engine) {
+pub(crate) fn register(engine: &mut Engine) {
     register_types(engine);
     engine
         .register_global_module(exported_module!(general::functions).into())

@@ -107,7 +107,7 @@ pub mod functions {
     /// print(love);
     /// ```
     #[rhai_fn(name = "ActivationAddition", return_raw)]
-    pub fn activation_addition(
+    pub(crate) fn activation_addition(
         ctx: NativeCallContext,
         options: Map,
     ) -> ScriptResult<ActivationAddition> {
@@ -143,7 +143,7 @@ pub mod functions {
     /// print(love_minus_hate);
     /// ```
     #[rhai_fn(name = "x_vector", return_raw)]
-    pub fn x_vector(ctx: NativeCallContext, options: Map) -> ScriptResult<Array> {
+    pub(crate) fn x_vector(ctx: NativeCallContext, options: Map) -> ScriptResult<Array> {
         make_x_vector(&ctx, "x_vector", options)
     }
 
@@ -153,7 +153,7 @@ pub mod functions {
     /// print(get_x_vector(#{ prompt1: "Love", prompt2: "Hate", coeff: 5, act_name: 1 }));
     /// ```
     #[rhai_fn(name = "get_x_vector", return_raw)]
-    pub fn get_x_vector(ctx: NativeCallContext, options: Map) -> ScriptResult<Array> {
+    pub(crate) fn get_x_vector(ctx: NativeCallContext, options: Map) -> ScriptResult<Array> {
         make_x_vector(&ctx, "get_x_vector", options)
     }
 
@@ -168,7 +168,7 @@ pub mod functions {
     /// print(logits.shape);
     /// ```
     #[rhai_fn(name = "forward_with_activation_additions", return_raw)]
-    pub fn forward(ctx: NativeCallContext, options: Map) -> ScriptResult<Tensor> {
+    pub(crate) fn forward(ctx: NativeCallContext, options: Map) -> ScriptResult<Tensor> {
         let options = Forward::decode("forward_with_activation_additions", options)?;
         let session = Session::of(&ctx)?;
         session.warn_of_bos(&options.activation_additions.list);
@@ -188,19 +188,19 @@ pub mod functions {
 
     /// The coefficient of an addition.
     #[rhai_fn(get = "coeff", pure)]
-    pub fn coeff(addition: &mut ActivationAddition) -> f64 {
+    pub(crate) fn coeff(addition: &mut ActivationAddition) -> f64 {
         addition.coeff
     }
 
     /// The hook point of an addition.
     #[rhai_fn(get = "act_name", pure)]
-    pub fn act_name(addition: &mut ActivationAddition) -> String {
+    pub(crate) fn act_name(addition: &mut ActivationAddition) -> String {
         addition.act_name.to_string()
     }
 
     /// The text of an addition, or () if it is made from tokens.
     #[rhai_fn(get = "prompt", pure)]
-    pub fn prompt(addition: &mut ActivationAddition) -> Dynamic {
+    pub(crate) fn prompt(addition: &mut ActivationAddition) -> Dynamic {
         match &addition.source {
             crate::steering::SteeringSource::Prompt(prompt) => Dynamic::from(prompt.clone()),
             crate::steering::SteeringSource::Tokens(_) => Dynamic::UNIT,
@@ -209,7 +209,7 @@ pub mod functions {
 
     /// The token ids of an addition, or () if it is made from a text.
     #[rhai_fn(get = "tokens", pure)]
-    pub fn tokens(addition: &mut ActivationAddition) -> Dynamic {
+    pub(crate) fn tokens(addition: &mut ActivationAddition) -> Dynamic {
         match &addition.source {
             crate::steering::SteeringSource::Prompt(_) => Dynamic::UNIT,
             crate::steering::SteeringSource::Tokens(tokens) => {
@@ -220,17 +220,17 @@ pub mod functions {
     }
 
     #[rhai_fn(name = "==")]
-    pub fn equal(a: ActivationAddition, b: ActivationAddition) -> bool {
+    pub(crate) fn equal(a: ActivationAddition, b: ActivationAddition) -> bool {
         a == b
     }
 
     #[rhai_fn(name = "!=")]
-    pub fn differs(a: ActivationAddition, b: ActivationAddition) -> bool {
+    pub(crate) fn differs(a: ActivationAddition, b: ActivationAddition) -> bool {
         a != b
     }
 
     #[rhai_fn(name = "to_string", name = "to_debug", pure)]
-    pub fn addition_text(addition: &mut ActivationAddition) -> String {
+    pub(crate) fn addition_text(addition: &mut ActivationAddition) -> String {
         literal::addition(addition)
     }
 }

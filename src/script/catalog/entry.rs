@@ -51,7 +51,7 @@ pub struct OptionSpec {
 
 /// The options of some functions that share them.
 #[derive(Debug, Clone)]
-pub struct OptionTable {
+pub(crate) struct OptionTable {
     pub functions: &'static [&'static str],
     pub options: Vec<OptionSpec>,
 }

@@ -86,7 +86,7 @@ impl Member {
 }
 
 /// The functions of a module that scripts can call.
-pub fn module_functions(module: &Module) -> Vec<String> {
+pub(crate) fn module_functions(module: &Module) -> Vec<String> {
     let mut names: Vec<String> = module
         .iter_script_fn_info()
         .filter(|(_, access, ..)| *access == FnAccess::Public)

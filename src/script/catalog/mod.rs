@@ -17,10 +17,13 @@ mod topics;
 mod types;
 
 pub use collection::Catalog;
-pub use entry::{Expects, Form, Function, OptionSpec, OptionTable, Parameter};
+pub(crate) use entry::OptionTable;
+pub use entry::{Expects, Form, Function, OptionSpec, Parameter};
 pub(crate) use keywords::keyword;
-pub use members::{Member, module_functions};
-pub use types::{Type, register_types};
+pub use members::Member;
+pub(super) use members::module_functions;
+pub use types::Type;
+pub(super) use types::register_types;
 
 #[cfg(test)]
 mod tests;

@@ -64,7 +64,7 @@ macro_rules! own_types {
         ];
 
         /// Teaches an engine the names of avec's types.
-        pub fn register_types(engine: &mut Engine) {
+        pub(crate) fn register_types(engine: &mut Engine) {
             $(engine.register_type_with_name::<$type>($kind);)*
         }
     };

@@ -44,7 +44,7 @@ fn read_beside(ctx: &NativeCallContext, json: &str) -> ScriptResult<Dynamic> {
 pub mod functions {
     /// As in rhai.
     #[rhai_fn(name = "parse_json", return_raw)]
-    pub fn parse_json(ctx: NativeCallContext, json: &str) -> ScriptResult<Dynamic> {
+    pub(crate) fn parse_json(ctx: NativeCallContext, json: &str) -> ScriptResult<Dynamic> {
         match json.len() < SHORT {
             true => read(json),
             false => read_beside(&ctx, json),

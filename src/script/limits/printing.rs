@@ -57,7 +57,10 @@ pub mod functions {
         return_raw,
         pure
     )]
-    pub fn array_text(ctx: NativeCallContext, array: &mut Array) -> ScriptResult<ImmutableString> {
+    pub(crate) fn array_text(
+        ctx: NativeCallContext,
+        array: &mut Array,
+    ) -> ScriptResult<ImmutableString> {
         let mut text = Text::of(&ctx)?;
         write_array(&mut text, &ctx, array)?;
         text.into_string()
@@ -72,7 +75,7 @@ pub mod functions {
         return_raw,
         pure
     )]
-    pub fn map_text(ctx: NativeCallContext, map: &mut Map) -> ScriptResult<ImmutableString> {
+    pub(crate) fn map_text(ctx: NativeCallContext, map: &mut Map) -> ScriptResult<ImmutableString> {
         let mut text = Text::of(&ctx)?;
         write_map(&mut text, &ctx, map)?;
         text.into_string()

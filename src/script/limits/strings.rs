@@ -129,7 +129,7 @@ fn in_case(
 pub mod functions {
     /// As in rhai.
     #[rhai_fn(name = "replace", return_raw)]
-    pub fn replace(
+    pub(crate) fn replace(
         ctx: NativeCallContext,
         string: &mut ImmutableString,
         find_string: &str,
@@ -140,7 +140,7 @@ pub mod functions {
 
     /// As in rhai.
     #[rhai_fn(name = "replace", return_raw)]
-    pub fn replace_with_char(
+    pub(crate) fn replace_with_char(
         ctx: NativeCallContext,
         string: &mut ImmutableString,
         find_string: &str,
@@ -151,7 +151,7 @@ pub mod functions {
 
     /// As in rhai.
     #[rhai_fn(name = "replace", return_raw)]
-    pub fn replace_char_with(
+    pub(crate) fn replace_char_with(
         ctx: NativeCallContext,
         string: &mut ImmutableString,
         find_character: char,
@@ -162,7 +162,7 @@ pub mod functions {
 
     /// As in rhai.
     #[rhai_fn(name = "replace", return_raw)]
-    pub fn replace_char(
+    pub(crate) fn replace_char(
         ctx: NativeCallContext,
         string: &mut ImmutableString,
         find_character: char,
@@ -178,7 +178,7 @@ pub mod functions {
 
     /// As in rhai.
     #[rhai_fn(name = "remove", return_raw)]
-    pub fn remove(
+    pub(crate) fn remove(
         ctx: NativeCallContext,
         string: &mut ImmutableString,
         sub_string: &str,
@@ -188,7 +188,7 @@ pub mod functions {
 
     /// As in rhai.
     #[rhai_fn(name = "pad", return_raw)]
-    pub fn pad_with_string(
+    pub(crate) fn pad_with_string(
         ctx: NativeCallContext,
         string: &mut ImmutableString,
         len: INT,
@@ -228,7 +228,7 @@ pub mod functions {
 
     /// As in rhai.
     #[rhai_fn(name = "split", return_raw, pure)]
-    pub fn split_whitespace(
+    pub(crate) fn split_whitespace(
         ctx: NativeCallContext,
         string: &mut ImmutableString,
     ) -> ScriptResult<Array> {
@@ -246,7 +246,7 @@ pub mod functions {
 
     /// As in rhai.
     #[rhai_fn(name = "split", return_raw, pure)]
-    pub fn split(
+    pub(crate) fn split(
         ctx: NativeCallContext,
         string: &mut ImmutableString,
         delimiter: &str,
@@ -256,7 +256,7 @@ pub mod functions {
 
     /// As in rhai.
     #[rhai_fn(name = "split", return_raw, pure)]
-    pub fn splitn(
+    pub(crate) fn splitn(
         ctx: NativeCallContext,
         string: &mut ImmutableString,
         delimiter: &str,
@@ -267,7 +267,7 @@ pub mod functions {
 
     /// As in rhai.
     #[rhai_fn(name = "split", return_raw, pure)]
-    pub fn split_char(
+    pub(crate) fn split_char(
         ctx: NativeCallContext,
         string: &mut ImmutableString,
         delimiter: char,
@@ -277,7 +277,7 @@ pub mod functions {
 
     /// As in rhai.
     #[rhai_fn(name = "split", return_raw, pure)]
-    pub fn splitn_char(
+    pub(crate) fn splitn_char(
         ctx: NativeCallContext,
         string: &mut ImmutableString,
         delimiter: char,
@@ -288,7 +288,7 @@ pub mod functions {
 
     /// As in rhai.
     #[rhai_fn(name = "split_rev", return_raw, pure)]
-    pub fn rsplit(
+    pub(crate) fn rsplit(
         ctx: NativeCallContext,
         string: &mut ImmutableString,
         delimiter: &str,
@@ -298,7 +298,7 @@ pub mod functions {
 
     /// As in rhai.
     #[rhai_fn(name = "split_rev", return_raw, pure)]
-    pub fn rsplitn(
+    pub(crate) fn rsplitn(
         ctx: NativeCallContext,
         string: &mut ImmutableString,
         delimiter: &str,
@@ -309,7 +309,7 @@ pub mod functions {
 
     /// As in rhai.
     #[rhai_fn(name = "split_rev", return_raw, pure)]
-    pub fn rsplit_char(
+    pub(crate) fn rsplit_char(
         ctx: NativeCallContext,
         string: &mut ImmutableString,
         delimiter: char,
@@ -319,7 +319,7 @@ pub mod functions {
 
     /// As in rhai.
     #[rhai_fn(name = "split_rev", return_raw, pure)]
-    pub fn rsplitn_char(
+    pub(crate) fn rsplitn_char(
         ctx: NativeCallContext,
         string: &mut ImmutableString,
         delimiter: char,
@@ -330,7 +330,7 @@ pub mod functions {
 
     /// As in rhai.
     #[rhai_fn(name = "to_chars", return_raw)]
-    pub fn to_chars(ctx: NativeCallContext, string: &str) -> ScriptResult<Array> {
+    pub(crate) fn to_chars(ctx: NativeCallContext, string: &str) -> ScriptResult<Array> {
         let mut work = Work::of(&ctx)?;
         let count = string.chars().count();
         work.array(count, (count * size_of::<Dynamic>()) as u64)?;
@@ -344,7 +344,7 @@ pub mod functions {
 
     /// As in rhai.
     #[rhai_fn(name = "to_upper", return_raw)]
-    pub fn to_upper(
+    pub(crate) fn to_upper(
         ctx: NativeCallContext,
         string: ImmutableString,
     ) -> ScriptResult<ImmutableString> {
@@ -353,7 +353,7 @@ pub mod functions {
 
     /// As in rhai.
     #[rhai_fn(name = "to_lower", return_raw)]
-    pub fn to_lower(
+    pub(crate) fn to_lower(
         ctx: NativeCallContext,
         string: ImmutableString,
     ) -> ScriptResult<ImmutableString> {
@@ -362,14 +362,20 @@ pub mod functions {
 
     /// As in rhai.
     #[rhai_fn(name = "make_upper", return_raw)]
-    pub fn make_upper(ctx: NativeCallContext, string: &mut ImmutableString) -> ScriptResult<()> {
+    pub(crate) fn make_upper(
+        ctx: NativeCallContext,
+        string: &mut ImmutableString,
+    ) -> ScriptResult<()> {
         *string = in_case(&ctx, string, str::to_uppercase)?;
         Ok(())
     }
 
     /// As in rhai.
     #[rhai_fn(name = "make_lower", return_raw)]
-    pub fn make_lower(ctx: NativeCallContext, string: &mut ImmutableString) -> ScriptResult<()> {
+    pub(crate) fn make_lower(
+        ctx: NativeCallContext,
+        string: &mut ImmutableString,
+    ) -> ScriptResult<()> {
         *string = in_case(&ctx, string, str::to_lowercase)?;
         Ok(())
     }

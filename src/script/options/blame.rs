@@ -6,7 +6,7 @@ use crate::script::fault::{Fault, Place, Problem};
 
 /// An error of the library as a fault of a call with these options: at the option that gives what
 /// the error says it is about.
-pub fn blame<O: CallOptions>(error: Error) -> Fault {
+pub(crate) fn blame<O: CallOptions>(error: Error) -> Fault {
     let specs = O::table().options;
     let named = match error.kind() {
         ErrorKind::InvalidValue { name, .. } | ErrorKind::WrongType { name, .. } => {

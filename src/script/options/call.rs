@@ -7,7 +7,7 @@ use crate::script::catalog::{Expects, OptionSpec, OptionTable};
 use crate::script::fault::Fault;
 
 /// Options that are decoded together.
-pub trait Options: Sized {
+pub(crate) trait Options: Sized {
     /// The entries in the catalogue.
     fn specs(into: &mut Vec<OptionSpec>);
 
@@ -26,7 +26,7 @@ pub trait Options: Sized {
 }
 
 /// All options of some functions.
-pub trait CallOptions: Options {
+pub(crate) trait CallOptions: Options {
     /// The functions that take them.
     const FUNCTIONS: &'static [&'static str];
 
@@ -53,7 +53,7 @@ pub trait CallOptions: Options {
 }
 
 /// The options that differ from their defaults and can be written, with their values.
-pub fn differing(written: &[Written]) -> Vec<(&'static str, String)> {
+pub(crate) fn differing(written: &[Written]) -> Vec<(&'static str, String)> {
     let written = written.iter().filter(|option| !option.is_default);
     let texts = written.filter_map(|option| Some((option.name, option.literal.clone()?)));
     texts.collect()

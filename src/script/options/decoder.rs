@@ -10,7 +10,7 @@ use crate::script::fault::{Place, Problem};
 use crate::script::literal::shortened;
 use crate::suggest::nearest;
 
-pub struct Decoder {
+pub(crate) struct Decoder {
     function: &'static str,
     specs: Vec<OptionSpec>,
     map: Map,
@@ -20,7 +20,7 @@ pub struct Decoder {
 }
 
 impl Decoder {
-    pub fn new(function: &'static str, specs: Vec<OptionSpec>, map: Map) -> Self {
+    pub(crate) fn new(function: &'static str, specs: Vec<OptionSpec>, map: Map) -> Self {
         Self {
             function,
             specs,
@@ -32,7 +32,7 @@ impl Decoder {
 
     /// The option's value, its default, or nothing with a problem noted. `breaks` gives the rule
     /// that a value breaks.
-    pub fn take<T: OptionValue>(
+    pub(crate) fn take<T: OptionValue>(
         &mut self,
         name: &'static str,
         default: Option<T>,
@@ -74,7 +74,7 @@ impl Decoder {
 
     /// All problems; what is left in the map is unknown. An option that was misspelt is not
     /// missing too.
-    pub fn finish(mut self) -> Vec<Problem> {
+    pub(crate) fn finish(mut self) -> Vec<Problem> {
         let known: Vec<String> = self.specs.iter().map(|s| s.name.to_owned()).collect();
         let meant: Vec<&str> = self
             .map
@@ -114,7 +114,7 @@ fn read<T: OptionValue>(
 }
 
 /// What a rule of a library type can be asked of: the type, or an option of it.
-pub trait Ruled<T> {
+pub(crate) trait Ruled<T> {
     fn keeps(&self, rule: &Rule<T>) -> bool;
 }
 

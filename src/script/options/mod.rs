@@ -11,11 +11,11 @@ mod decoder;
 mod value;
 mod values;
 
-pub use blame::blame;
-pub use call::{CallOptions, Options, Written, differing};
-pub use decoder::{Decoder, Ruled};
-pub use value::{OptionValue, whole, wrong_type};
-pub use values::{Additions, AnyInput, TokenId, TokenIds};
+pub(super) use blame::blame;
+pub(super) use call::{CallOptions, Options, Written, differing};
+pub(super) use decoder::{Decoder, Ruled};
+pub(super) use value::{OptionValue, whole, wrong_type};
+pub(super) use values::{Additions, AnyInput, TokenId, TokenIds};
 
 /// Defines options.
 ///
@@ -39,6 +39,7 @@ macro_rules! options {
     ) => {
         $(#[$meta])*
         #[derive(Debug)]
+        #[allow(unreachable_pub, reason = "modules of functions are public to rhai's macros")]
         pub struct $name {
             $(pub $field: $type,)*
             $(pub $group: $group_type,)*

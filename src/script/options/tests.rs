@@ -20,7 +20,7 @@ words! {
 }
 
 #[derive(Debug, Clone)]
-pub struct Gait {
+pub(super) struct Gait {
     pace: Pace,
     steps: Option<usize>,
 }

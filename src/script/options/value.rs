@@ -8,7 +8,7 @@ use crate::script::literal::{kind_of, string_literal};
 use crate::words::Words;
 
 /// A type that an option can have.
-pub trait OptionValue: Sized {
+pub(crate) trait OptionValue: Sized {
     /// What may be written.
     fn expects() -> Expects;
 
@@ -24,7 +24,7 @@ pub trait OptionValue: Sized {
     fn literal(&self) -> Option<String>;
 }
 
-pub fn wrong_type(name: &str, expected: impl ToString, value: &Dynamic) -> Error {
+pub(crate) fn wrong_type(name: &str, expected: impl ToString, value: &Dynamic) -> Error {
     ErrorKind::WrongType {
         name: name.to_owned(),
         expected: expected.to_string(),
@@ -42,7 +42,7 @@ fn number(value: &Dynamic) -> Option<f64> {
 }
 
 /// An integer, also one that is written as a float.
-pub fn whole(value: &Dynamic) -> Option<INT> {
+pub(crate) fn whole(value: &Dynamic) -> Option<INT> {
     value.as_int().ok().or_else(|| {
         let float = value.as_float().ok()?;
         (float.fract() == 0.0 && float.abs() < 9e15).then_some(float as INT)

@@ -48,7 +48,7 @@ impl OptionValue for HookName {
 
 /// Additions: one, or an array of them, which may hold x-vectors.
 #[derive(Debug, Clone, Default)]
-pub struct Additions {
+pub(crate) struct Additions {
     pub list: Vec<ActivationAddition>,
     /// For each addition, the element of the script's array that it is in; none if that is one
     /// addition.
@@ -57,7 +57,7 @@ pub struct Additions {
 
 impl Additions {
     /// An error about one of the list, as one about the element of the script's array.
-    pub fn as_written(&self, error: Error) -> Error {
+    pub(crate) fn as_written(&self, error: Error) -> Error {
         match error.subject() {
             Some((Subject::Addition, Some(i))) => match self.elements.get(i).copied().flatten() {
                 Some(element) => error.about_one(Subject::Addition, element),
@@ -107,7 +107,7 @@ impl OptionValue for Additions {
 /// A token's id. What is no id at all is a wrong type; whether it is in the vocabulary only a model
 /// knows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct TokenId(pub u32);
+pub(crate) struct TokenId(pub u32);
 
 impl OptionValue for TokenId {
     fn expects() -> Expects {
@@ -127,7 +127,7 @@ impl OptionValue for TokenId {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TokenIds(pub Vec<u32>);
+pub(crate) struct TokenIds(pub Vec<u32>);
 
 impl OptionValue for TokenIds {
     fn expects() -> Expects {
@@ -146,7 +146,7 @@ impl OptionValue for TokenIds {
 
 /// A text or token ids, taken apart once the model is known.
 #[derive(Debug)]
-pub struct AnyInput(pub Dynamic);
+pub(crate) struct AnyInput(pub Dynamic);
 
 impl OptionValue for AnyInput {
     fn expects() -> Expects {
