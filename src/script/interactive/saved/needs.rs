@@ -40,9 +40,9 @@ fn made(text: &str) -> BTreeSet<String> {
     let tokens = significant(&tokens);
     let of = |at: usize| tokens.get(at).map_or("", |token: &&Token| token.of(text));
     let mut made = BTreeSet::new();
-    for at in 0..tokens.len() {
+    for (at, token) in tokens.iter().enumerate() {
         let before = at.checked_sub(1).map_or("", of);
-        let is_name = tokens[at].kind == TokenKind::Identifier && before != ".";
+        let is_name = token.kind == TokenKind::Identifier && before != ".";
         let defines = matches!(before, "let" | "const" | "fn" | "as");
         // `x = ..`, `x += ..`, `x.y = ..`, `x[0] = ..`, `x.push(..)`
         let changes = matches!(of(at + 1), "." | "[") || is_assignment(of(at + 1));
