@@ -499,3 +499,17 @@ fn a_session_that_no_script_can_repeat_is_not_saved() {
         "saved; run it with: avec session.rhai"
     );
 }
+
+/// What keeps a file from being written is told in words, with what to do.
+#[test]
+fn a_session_is_not_saved_into_a_folder_that_is_not_there() {
+    let (_folder, mut t) = started();
+    t.enter("1 + 1");
+    let told = t.enter(":save nowhere/session");
+    assert!(
+        told.starts_with("error: can't write nowhere/session.rhai: "),
+        "{told}"
+    );
+    assert!(told.contains("= help: check the path"), "{told}");
+    assert!(!told.contains("os error"), "{told}");
+}

@@ -76,13 +76,6 @@ impl ModuleLoader {
         std::mem::take(&mut self.loaded().imported)
     }
 
-    /// The next import reads its file again.
-    pub(super) fn forget(&self) {
-        let mut loaded = self.loaded();
-        loaded.modules.clear();
-        loaded.places.clear();
-    }
-
     /// The file of the module that rhai knows by this name.
     pub(super) fn source(&self, name: &str) -> Option<Source> {
         let file = self.loaded().places.get(name)?.file.clone();
