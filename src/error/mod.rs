@@ -54,8 +54,11 @@ pub enum Subject {
     Element,
     /// The number type of the weights.
     NumberType,
-    /// The weights; `can_halve` if a smaller number type is left.
-    Weights { can_halve: bool },
+    /// The weights.
+    Weights {
+        /// Whether a number type of half the size is left.
+        can_halve: bool,
+    },
 }
 
 impl Error {

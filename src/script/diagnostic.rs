@@ -5,8 +5,11 @@ use crate::report::{Painter, display_width, printable};
 /// An error with its places in a script.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Diagnostic {
+    /// What is wrong.
     pub message: String,
+    /// Where: the error's own place first, then where it was called from.
     pub labels: Vec<Label>,
+    /// What to do, one line each.
     pub hints: Vec<String>,
 }
 
@@ -15,7 +18,9 @@ pub struct Diagnostic {
 pub struct Label {
     /// The file as it was named.
     pub file: String,
+    /// The line, from 1.
     pub line: usize,
+    /// The column in characters, from 1.
     pub column: usize,
     /// How many characters the caret covers.
     pub length: usize,

@@ -257,9 +257,9 @@ impl<'t> Around<'t> {
                 return Some(format!("a number begins with a digit: 0.{number}"));
             }
             // A name for something new, which only needs another one.
-            ([.., "let" | "const" | "fn" | "as"], _) => return None,
+            ([.., "let" | "const"], _) => return None,
             (_, [word, ..]) => return self.word(word),
-            _ => return None,
+            (_, []) => return None,
         };
         Some(advice.to_owned())
     }

@@ -89,6 +89,7 @@ impl From<OutputError> for Stopped {
 }
 
 impl Host {
+    /// An engine for scripts of a session.
     pub fn new(session: Session) -> Self {
         Self::of(Arc::new(session), Vec::new())
     }
@@ -140,6 +141,7 @@ impl Host {
         self.left.get(name)?.clone().try_cast()
     }
 
+    /// What the host's runs share.
     pub fn session(&self) -> &Arc<Session> {
         &self.session
     }

@@ -16,6 +16,7 @@ pub struct Params {
 }
 
 impl Params {
+    /// Parameters that are given by name.
     pub fn new(given: impl IntoIterator<Item = (String, String)>) -> Self {
         Self {
             given: given.into_iter().collect(),

@@ -27,15 +27,21 @@ pub struct Remembered {
 /// One thing to change.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Change {
+    /// The coefficient of all additions.
     Coeff(f64),
+    /// The layer of all additions.
     Layer(usize),
+    /// The seed.
     Seed(u64),
+    /// The prompt.
     Prompt(String),
     /// As many rows again as there are.
     More,
     /// Any option of the comparison, with its value as it was typed.
     Set {
+        /// The option's name.
         option: String,
+        /// Its value as it was typed.
         value: String,
     },
 }

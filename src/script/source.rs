@@ -101,6 +101,7 @@ fn not_found(path: &Path) -> Error {
     }
 }
 
+/// The folder of a script, which its imports start from.
 pub fn folder_of(path: &Path) -> PathBuf {
     match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder.to_owned(),

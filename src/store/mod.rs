@@ -36,7 +36,7 @@ const LONGEST: usize = 4096;
 /// - `demo` is part of the program.
 /// - `./folder`, `../folder` and `/folder` are folders, and so is the name of any existing model
 ///   folder that is not an alias. `~/folder` is one only if the user named it
-///   ([`Permissions::is_named`]).
+///   ([`is_named`](crate::permissions::Permissions::is_named)).
 /// - Everything else is an alias (`gpt2-xl`) or a hub id (`org/name`, `org/name@revision`).
 ///
 /// # Errors

@@ -65,6 +65,7 @@ impl Catalog {
         &self.functions
     }
 
+    /// The function or property of this name.
     pub fn get(&self, name: &str) -> Option<&Function> {
         self.functions.iter().find(|function| function.name == name)
     }

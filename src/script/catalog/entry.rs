@@ -9,7 +9,9 @@ use crate::words::Word;
 /// One documented function or property, with all its forms.
 #[derive(Debug, Clone)]
 pub struct Function {
+    /// Its name in scripts.
     pub name: String,
+    /// The ways to call or read it.
     pub forms: Vec<Form>,
     /// The doc comment, markdown; its `rhai` blocks run on the demo model.
     pub doc: String,
@@ -20,32 +22,43 @@ pub struct Function {
 /// One way to call a function, or to read a property.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Form {
+    /// Its name in scripts.
     pub name: String,
+    /// Whether it is read as a property.
     pub is_property: bool,
+    /// What it takes, in order.
     pub parameters: Vec<Parameter>,
+    /// What it gives.
     pub returns: Type,
     /// Whether it is rhai's own.
     pub is_standard: bool,
 }
 
+/// One parameter of a form.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Parameter {
+    /// Its name.
     pub name: String,
+    /// Its type.
     pub kind: Type,
 }
 
 /// One option of a function.
 #[derive(Debug, Clone)]
 pub struct OptionSpec {
+    /// The key in the option map.
     pub name: &'static str,
+    /// What may be written for it.
     pub expects: Expects,
+    /// What it is for, markdown.
     pub doc: &'static str,
     /// The default as a script would write it; none for required and for optional ones.
     pub default: Option<String>,
+    /// Whether it must be given.
     pub required: bool,
     /// What its values must be, e.g. "0 or more".
     pub range: Option<&'static str>,
-    /// What of the library's arguments it gives, for errors about that.
+    /// The library's argument that it gives, for errors about that.
     pub about: Option<Subject>,
 }
 
@@ -59,21 +72,31 @@ pub(crate) struct OptionTable {
 /// What may be written for an option.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Expects {
+    /// `true` or `false`.
     Bool,
+    /// An integer or a float.
     Number,
     /// An integer that is not negative.
     Whole,
+    /// A text.
     String,
+    /// An array of texts.
     Strings,
     /// One of some words, in quotes.
     Words(&'static [Word]),
+    /// A token id.
     TokenId,
+    /// An array of token ids.
     TokenIds,
+    /// A text or an array of token ids.
     TextOrTokens,
     /// `[start, stop]`
     Slice,
+    /// A hook point's name or a layer.
     HookPoint,
+    /// A loaded model.
     Model,
+    /// One addition or an array of them.
     Additions,
 }
 

@@ -9,7 +9,9 @@ use super::types::Type;
 /// Something that stands behind a point.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Member {
+    /// Its name in scripts.
     pub name: String,
+    /// Whether it is read and not called.
     pub is_property: bool,
 }
 

@@ -31,7 +31,8 @@ struct Known {
 macro_rules! types {
     ($($name:ident: $kind:literal, $phrase:literal, $definition:literal, $type:ty, $spelled:expr;)*) => {
         impl Type {
-            $(pub const $name: Self = Self(Cow::Borrowed($kind));)*
+            $(#[doc = concat!("`", $kind, "`")]
+            pub const $name: Self = Self(Cow::Borrowed($kind));)*
         }
 
         const KNOWN: &[Known] = &[
@@ -50,7 +51,8 @@ macro_rules! types {
 macro_rules! own_types {
     ($($name:ident: $kind:literal, $phrase:literal, $type:ty;)*) => {
         impl Type {
-            $(pub const $name: Self = Self(Cow::Borrowed($kind));)*
+            $(#[doc = concat!("`", $kind, "`")]
+            pub const $name: Self = Self(Cow::Borrowed($kind));)*
         }
 
         const OWN: &[Known] = &[
@@ -104,6 +106,7 @@ fn known() -> impl Iterator<Item = &'static Known> {
 }
 
 impl Type {
+    /// The name that scripts see.
     pub fn name(&self) -> &str {
         &self.0
     }
