@@ -230,19 +230,3 @@ pub mod functions {
         Ok(both)
     }
 }
-
-#[cfg(test)]
-mod tests {
-    use crate::report::Painter;
-    use crate::script::{Host, Output, Session};
-
-    #[test]
-    fn repetitions_are_removed() {
-        let output = Output::new(Box::new(std::io::sink()), 80, Painter::plain());
-        let mut host = Host::new(Session::new(output));
-        let script = "let a = [1, 1, 2, 1, \"b\", \"b\", 'b', [3], [3], 4.5, 4.5]; a.dedup(); let n = a.len(); a.dedup(|x, y| true); let one = a.len();";
-        assert!(host.run_text("dedup", script).is_ok());
-        assert_eq!(host.get::<i64>("n"), Some(7));
-        assert_eq!(host.get::<i64>("one"), Some(1));
-    }
-}

@@ -441,3 +441,11 @@ fn an_option_is_set_to_one_expression() {
     let call = set("prompt", "\"I \" + `am`").unwrap();
     assert!(call.contains(" prompt: \"I \" + `am`,"), "{call}");
 }
+
+#[test]
+fn repetitions_are_removed() {
+    let mut t = Tester::new();
+    t.enter("let a = [1, 1, 2, 1, \"b\", \"b\", [3], [3], 4.5, 4.5];");
+    assert_eq!(t.enter("a.dedup(); a.len()"), "6");
+    assert_eq!(t.enter("a.dedup(|x, y| true); a.len()"), "1");
+}
