@@ -7,15 +7,16 @@ use crate::error::Error;
 use crate::script::catalog::Type;
 use crate::script::fault::ScriptResult;
 
+#[allow(unreachable_pub, reason = "rhai registers public functions only")]
 #[export_module]
 pub mod functions {
     #[rhai_fn(name = "sort", return_raw)]
-    pub(crate) fn sort(array: &mut Array) -> ScriptResult<()> {
+    pub fn sort(array: &mut Array) -> ScriptResult<()> {
         sorted(array, "sort(|x, y| ..)")
     }
 
     #[rhai_fn(name = "sort_desc", return_raw)]
-    pub(crate) fn sort_desc(array: &mut Array) -> ScriptResult<()> {
+    pub fn sort_desc(array: &mut Array) -> ScriptResult<()> {
         sorted(array, "sort_desc(|x, y| ..)")?;
         array.reverse();
         Ok(())

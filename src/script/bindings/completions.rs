@@ -152,6 +152,7 @@ fn compare(
     Ok(table)
 }
 
+#[allow(unreachable_pub, reason = "rhai registers public functions only")]
 #[export_module]
 pub mod functions {
     /// Completes each prompt of a batch under additions, and gives a table: prompts, completions,
@@ -167,10 +168,7 @@ pub mod functions {
     /// for row in table.to_array() { print(row.completions); }
     /// ```
     #[rhai_fn(name = "gen_using_activation_additions", return_raw)]
-    pub(crate) fn gen_using_additions(
-        ctx: NativeCallContext,
-        options: Map,
-    ) -> ScriptResult<Completions> {
+    pub fn gen_using_additions(ctx: NativeCallContext, options: Map) -> ScriptResult<Completions> {
         generate(&ctx, "gen_using_activation_additions", options)
     }
 
@@ -182,10 +180,7 @@ pub mod functions {
     /// print(table.len());
     /// ```
     #[rhai_fn(name = "gen_using_model", return_raw)]
-    pub(crate) fn gen_using_model(
-        ctx: NativeCallContext,
-        options: Map,
-    ) -> ScriptResult<Completions> {
+    pub fn gen_using_model(ctx: NativeCallContext, options: Map) -> ScriptResult<Completions> {
         generate(&ctx, "gen_using_model", options)
     }
 
@@ -201,10 +196,7 @@ pub mod functions {
     /// print(table.len());
     /// ```
     #[rhai_fn(name = "n_comparisons", return_raw)]
-    pub(crate) fn n_comparisons_table(
-        ctx: NativeCallContext,
-        options: Map,
-    ) -> ScriptResult<Completions> {
+    pub fn n_comparisons_table(ctx: NativeCallContext, options: Map) -> ScriptResult<Completions> {
         compare(&ctx, "n_comparisons", options, true)
     }
 
@@ -218,7 +210,7 @@ pub mod functions {
     /// });
     /// ```
     #[rhai_fn(name = "print_n_comparisons", return_raw)]
-    pub(crate) fn print_n_comparisons(ctx: NativeCallContext, options: Map) -> ScriptResult<()> {
+    pub fn print_n_comparisons(ctx: NativeCallContext, options: Map) -> ScriptResult<()> {
         let table = compare(&ctx, "print_n_comparisons", options, false)?;
         let session = Session::of(&ctx)?;
         Ok(session.output.painted(&drawn(&session, &table))?)
@@ -230,7 +222,7 @@ pub mod functions {
     /// pretty_print_completions(gen_using_model(#{ model: load_model("demo"), prompt_batch: ["I think"] }));
     /// ```
     #[rhai_fn(name = "pretty_print_completions", return_raw)]
-    pub(crate) fn pretty_print(ctx: NativeCallContext, table: Completions) -> ScriptResult<()> {
+    pub fn pretty_print(ctx: NativeCallContext, table: Completions) -> ScriptResult<()> {
         let session = Session::of(&ctx)?;
         Ok(session.output.painted(&drawn(&session, &table))?)
     }
@@ -244,7 +236,7 @@ pub mod functions {
     /// print(model.logits("I think").softmax()[0][-1].to_array().len());
     /// ```
     #[rhai_fn(name = "to_array", return_raw, pure)]
-    pub(crate) fn completions_to_array(
+    pub fn completions_to_array(
         ctx: NativeCallContext,
         table: &mut Completions,
     ) -> ScriptResult<Array> {
@@ -257,12 +249,12 @@ pub mod functions {
     /// print(load_model("demo").logits("I think")[0].len());
     /// ```
     #[rhai_fn(name = "len", get = "len", pure)]
-    pub(crate) fn completions_len(table: &mut Completions) -> i64 {
+    pub fn completions_len(table: &mut Completions) -> i64 {
         table.rows().len() as i64
     }
 
     #[rhai_fn(name = "to_string", name = "to_debug", pure)]
-    pub(crate) fn completions_text(table: &mut Completions) -> String {
+    pub fn completions_text(table: &mut Completions) -> String {
         let steered = table.filter(|row| row.is_modified).len();
         format!(
             "a table of {} completions, {steered} of them steered",

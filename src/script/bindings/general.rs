@@ -9,6 +9,7 @@ use crate::script::fault::{Fault, IntoScript, ScriptResult};
 use crate::script::json;
 use crate::script::session::Session;
 
+#[allow(unreachable_pub, reason = "rhai registers public functions only")]
 #[export_module]
 pub mod functions {
     /// A parameter that the command line can set with `-p name=value`, or its default.
@@ -19,11 +20,7 @@ pub mod functions {
     /// let coeff = param("coeff", 5);
     /// ```
     #[rhai_fn(return_raw)]
-    pub(crate) fn param(
-        ctx: NativeCallContext,
-        name: &str,
-        default: Dynamic,
-    ) -> ScriptResult<Dynamic> {
+    pub fn param(ctx: NativeCallContext, name: &str, default: Dynamic) -> ScriptResult<Dynamic> {
         Session::of(&ctx)?.params.get(name, default).script()
     }
 
@@ -35,23 +32,23 @@ pub mod functions {
     /// print(to_json(#{ a: [1, 2.5], b: "text" }));
     /// ```
     #[rhai_fn(return_raw)]
-    pub(crate) fn to_json(ctx: NativeCallContext, value: Dynamic) -> ScriptResult<ImmutableString> {
+    pub fn to_json(ctx: NativeCallContext, value: Dynamic) -> ScriptResult<ImmutableString> {
         json::to_json(&ctx, &value)
     }
 
     // In place of rhai's own, which writes what is not data by the name of its type.
     #[rhai_fn(name = "to_json", return_raw)]
-    pub(crate) fn map_to_json(ctx: NativeCallContext, value: Map) -> ScriptResult<ImmutableString> {
+    pub fn map_to_json(ctx: NativeCallContext, value: Map) -> ScriptResult<ImmutableString> {
         json::to_json(&ctx, &Dynamic::from(value))
     }
 
     #[rhai_fn(name = "to_string", name = "to_debug", pure)]
-    pub(crate) fn fault_text(fault: &mut Fault) -> String {
+    pub fn fault_text(fault: &mut Fault) -> String {
         fault.to_string()
     }
 
     #[rhai_fn(name = "sleep", return_raw)]
-    pub(crate) fn sleep_float(ctx: NativeCallContext, seconds: f64) -> ScriptResult<()> {
+    pub fn sleep_float(ctx: NativeCallContext, seconds: f64) -> ScriptResult<()> {
         if seconds.is_nan() || seconds <= 0.0 {
             return Ok(());
         }
@@ -68,7 +65,7 @@ pub mod functions {
     }
 
     #[rhai_fn(name = "sleep", return_raw)]
-    pub(crate) fn sleep_int(ctx: NativeCallContext, seconds: i64) -> ScriptResult<()> {
+    pub fn sleep_int(ctx: NativeCallContext, seconds: i64) -> ScriptResult<()> {
         sleep_float(ctx, seconds as f64)
     }
 }

@@ -21,6 +21,7 @@ fn additions(value: Dynamic) -> ScriptResult<Additions> {
     Additions::decode("additions", value).script()
 }
 
+#[allow(unreachable_pub, reason = "rhai registers public functions only")]
 #[export_module]
 pub mod functions {
     /// The L2 norm of the additions' sum at each position. All must be at one hook point.
@@ -31,7 +32,7 @@ pub mod functions {
     /// print(steering_vec_magnitudes(anger, model));
     /// ```
     #[rhai_fn(name = "steering_vec_magnitudes", return_raw)]
-    pub(crate) fn steering_vec(
+    pub fn steering_vec(
         ctx: NativeCallContext,
         list: Dynamic,
         model: HookedTransformer,
@@ -49,7 +50,7 @@ pub mod functions {
     /// print(prompt_magnitudes("I think you're", load_model("demo"), 1));
     /// ```
     #[rhai_fn(name = "prompt_magnitudes", return_raw)]
-    pub(crate) fn prompt(
+    pub fn prompt(
         ctx: NativeCallContext,
         prompt: &str,
         model: HookedTransformer,
@@ -70,7 +71,7 @@ pub mod functions {
     /// print(steering_magnitudes_relative_to_prompt("I think you're", anger, model));
     /// ```
     #[rhai_fn(name = "steering_magnitudes_relative_to_prompt", return_raw)]
-    pub(crate) fn relative(
+    pub fn relative(
         ctx: NativeCallContext,
         prompt: &str,
         list: Dynamic,

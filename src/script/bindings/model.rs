@@ -154,6 +154,7 @@ fn load(ctx: &NativeCallContext, id: &str, map: Map) -> ScriptResult<HookedTrans
     model.map_err(|error| blame::<LoadModel>(error).into())
 }
 
+#[allow(unreachable_pub, reason = "rhai registers public functions only")]
 #[export_module]
 pub mod functions {
     /// Loads a model: "demo", an alias such as "gpt2-xl", a hub id "org/name", or a folder.
@@ -166,12 +167,12 @@ pub mod functions {
     /// print(model.n_layers);
     /// ```
     #[rhai_fn(name = "load_model", return_raw)]
-    pub(crate) fn load_model(ctx: NativeCallContext, id: &str) -> ScriptResult<HookedTransformer> {
+    pub fn load_model(ctx: NativeCallContext, id: &str) -> ScriptResult<HookedTransformer> {
         load(&ctx, id, Map::new())
     }
 
     #[rhai_fn(name = "load_model", return_raw)]
-    pub(crate) fn load_model_with(
+    pub fn load_model_with(
         ctx: NativeCallContext,
         id: &str,
         options: Map,
@@ -181,66 +182,66 @@ pub mod functions {
 
     /// The name that the model was loaded by.
     #[rhai_fn(get = "name", pure)]
-    pub(crate) fn name(model: &mut HookedTransformer) -> String {
+    pub fn name(model: &mut HookedTransformer) -> String {
         model.name().to_owned()
     }
 
     /// The number of blocks.
     #[rhai_fn(get = "n_layers", pure)]
-    pub(crate) fn n_layers(model: &mut HookedTransformer) -> i64 {
+    pub fn n_layers(model: &mut HookedTransformer) -> i64 {
         model.arch().n_layers as i64
     }
 
     /// The width of the residual stream.
     #[rhai_fn(get = "d_model", pure)]
-    pub(crate) fn d_model(model: &mut HookedTransformer) -> i64 {
+    pub fn d_model(model: &mut HookedTransformer) -> i64 {
         model.arch().d_model as i64
     }
 
     /// Attention heads in a block.
     #[rhai_fn(get = "n_heads", pure)]
-    pub(crate) fn n_heads(model: &mut HookedTransformer) -> i64 {
+    pub fn n_heads(model: &mut HookedTransformer) -> i64 {
         model.arch().n_heads as i64
     }
 
     /// The width of a head.
     #[rhai_fn(get = "d_head", pure)]
-    pub(crate) fn d_head(model: &mut HookedTransformer) -> i64 {
+    pub fn d_head(model: &mut HookedTransformer) -> i64 {
         model.arch().d_head as i64
     }
 
     /// The width of the MLP.
     #[rhai_fn(get = "d_mlp", pure)]
-    pub(crate) fn d_mlp(model: &mut HookedTransformer) -> i64 {
+    pub fn d_mlp(model: &mut HookedTransformer) -> i64 {
         model.arch().d_mlp as i64
     }
 
     /// The longest text, in tokens.
     #[rhai_fn(get = "n_ctx", pure)]
-    pub(crate) fn n_ctx(model: &mut HookedTransformer) -> i64 {
+    pub fn n_ctx(model: &mut HookedTransformer) -> i64 {
         model.arch().n_ctx as i64
     }
 
     /// The number of tokens in the vocabulary.
     #[rhai_fn(get = "d_vocab", pure)]
-    pub(crate) fn d_vocab(model: &mut HookedTransformer) -> i64 {
+    pub fn d_vocab(model: &mut HookedTransformer) -> i64 {
         model.arch().d_vocab as i64
     }
 
     /// Where the model computes.
     #[rhai_fn(get = "device", pure)]
-    pub(crate) fn device(model: &mut HookedTransformer) -> String {
+    pub fn device(model: &mut HookedTransformer) -> String {
         device_name(model.device())
     }
 
     /// The number type of a model's weights.
     #[rhai_fn(get = "dtype", pure)]
-    pub(crate) fn dtype(model: &mut HookedTransformer) -> String {
+    pub fn dtype(model: &mut HookedTransformer) -> String {
         model.dtype().as_str().to_owned()
     }
 
     #[rhai_fn(name = "to_string", name = "to_debug", pure)]
-    pub(crate) fn model_text(model: &mut HookedTransformer) -> String {
+    pub fn model_text(model: &mut HookedTransformer) -> String {
         let config = model.arch();
         format!(
             "{}: {}, {} layers, d_model {}, {} heads, context {}, vocabulary {}, {:.1} M parameters, {} on {}",
@@ -265,7 +266,7 @@ pub mod functions {
     /// print(model.to_tokens("Love", #{ prepend_bos: false }));
     /// ```
     #[rhai_fn(name = "to_tokens", return_raw, pure)]
-    pub(crate) fn to_tokens(
+    pub fn to_tokens(
         ctx: NativeCallContext,
         model: &mut HookedTransformer,
         text: &str,
@@ -274,7 +275,7 @@ pub mod functions {
     }
 
     #[rhai_fn(name = "to_tokens", return_raw, pure)]
-    pub(crate) fn to_tokens_with(
+    pub fn to_tokens_with(
         ctx: NativeCallContext,
         model: &mut HookedTransformer,
         text: &str,
@@ -290,7 +291,7 @@ pub mod functions {
     /// print(load_model("demo").to_str_tokens("I hate you"));
     /// ```
     #[rhai_fn(name = "to_str_tokens", return_raw, pure)]
-    pub(crate) fn to_str_tokens(
+    pub fn to_str_tokens(
         ctx: NativeCallContext,
         model: &mut HookedTransformer,
         text: Dynamic,
@@ -313,7 +314,7 @@ pub mod functions {
     /// print(load_model("demo").to_single_token(" wedding"));
     /// ```
     #[rhai_fn(name = "to_single_token", return_raw, pure)]
-    pub(crate) fn to_single_token(model: &mut HookedTransformer, text: &str) -> ScriptResult<i64> {
+    pub fn to_single_token(model: &mut HookedTransformer, text: &str) -> ScriptResult<i64> {
         Ok(i64::from(model.to_single_token(text).script()?))
     }
 
@@ -324,7 +325,7 @@ pub mod functions {
     /// print(model.to_string(model.to_tokens("Love")));
     /// ```
     #[rhai_fn(name = "to_string", return_raw, pure)]
-    pub(crate) fn tokens_to_string(
+    pub fn tokens_to_string(
         ctx: NativeCallContext,
         model: &mut HookedTransformer,
         ids: Dynamic,
@@ -346,7 +347,7 @@ pub mod functions {
     /// print(load_model("demo").hook_names().len());
     /// ```
     #[rhai_fn(name = "hook_names", pure)]
-    pub(crate) fn hook_names(model: &mut HookedTransformer) -> Array {
+    pub fn hook_names(model: &mut HookedTransformer) -> Array {
         let names = model.hook_names().into_iter();
         names.map(|name| Dynamic::from(name.to_string())).collect()
     }
@@ -362,7 +363,7 @@ pub mod functions {
     /// print(cache.logits.shape);
     /// ```
     #[rhai_fn(name = "run_with_cache", return_raw, pure)]
-    pub(crate) fn run_with_cache(
+    pub fn run_with_cache(
         ctx: NativeCallContext,
         model: &mut HookedTransformer,
         text: Dynamic,
@@ -374,7 +375,7 @@ pub mod functions {
     }
 
     #[rhai_fn(name = "run_with_cache", return_raw, pure)]
-    pub(crate) fn run_with_cache_named(
+    pub fn run_with_cache_named(
         ctx: NativeCallContext,
         model: &mut HookedTransformer,
         text: Dynamic,
@@ -394,7 +395,7 @@ pub mod functions {
     /// print(load_model("demo").logits("I hate you").shape);
     /// ```
     #[rhai_fn(name = "logits", return_raw, pure)]
-    pub(crate) fn logits(
+    pub fn logits(
         ctx: NativeCallContext,
         model: &mut HookedTransformer,
         text: Dynamic,
@@ -410,7 +411,7 @@ pub mod functions {
     /// print(load_model("demo").loss("I hate you because you're so cruel to everybody."));
     /// ```
     #[rhai_fn(name = "loss", return_raw, pure)]
-    pub(crate) fn loss(
+    pub fn loss(
         ctx: NativeCallContext,
         model: &mut HookedTransformer,
         text: Dynamic,
@@ -427,7 +428,7 @@ pub mod functions {
     /// print(load_model("demo").loss_per_token("I hate you"));
     /// ```
     #[rhai_fn(name = "loss_per_token", return_raw, pure)]
-    pub(crate) fn loss_per_token(
+    pub fn loss_per_token(
         ctx: NativeCallContext,
         model: &mut HookedTransformer,
         text: Dynamic,
@@ -444,7 +445,7 @@ pub mod functions {
     /// print(load_model("demo").generate("I love you because", #{ seed: 1, top_p: 0.3 }));
     /// ```
     #[rhai_fn(name = "generate", return_raw, pure)]
-    pub(crate) fn generate(
+    pub fn generate(
         ctx: NativeCallContext,
         model: &mut HookedTransformer,
         text: &str,
@@ -453,7 +454,7 @@ pub mod functions {
     }
 
     #[rhai_fn(name = "generate", return_raw, pure)]
-    pub(crate) fn generate_with(
+    pub fn generate_with(
         ctx: NativeCallContext,
         model: &mut HookedTransformer,
         text: &str,
@@ -486,7 +487,7 @@ pub mod functions {
 
     /// The logits of the pass that a cache was made in, [1, pos, d_vocab].
     #[rhai_fn(get = "logits", pure)]
-    pub(crate) fn cache_logits(cache: &mut ActivationCache) -> Tensor {
+    pub fn cache_logits(cache: &mut ActivationCache) -> Tensor {
         cache.logits.clone()
     }
 
@@ -496,13 +497,13 @@ pub mod functions {
     /// print(load_model("demo").run_with_cache("I think", "k0").names());
     /// ```
     #[rhai_fn(name = "names", pure)]
-    pub(crate) fn cache_names(cache: &mut ActivationCache) -> Array {
+    pub fn cache_names(cache: &mut ActivationCache) -> Array {
         let names = cache.names().iter();
         names.map(|name| Dynamic::from(name.to_string())).collect()
     }
 
     #[rhai_fn(index_get, return_raw, pure)]
-    pub(crate) fn cache_get(cache: &mut ActivationCache, name: Dynamic) -> ScriptResult<Tensor> {
+    pub fn cache_get(cache: &mut ActivationCache, name: Dynamic) -> ScriptResult<Tensor> {
         if !name.is_string() && whole(&name).is_none() {
             return Err(Error::other(format!(
                 "a cache is indexed with a hook point's name, not with {}",
@@ -516,7 +517,7 @@ pub mod functions {
     }
 
     #[rhai_fn(name = "to_string", name = "to_debug", pure)]
-    pub(crate) fn cache_text(cache: &mut ActivationCache) -> String {
+    pub fn cache_text(cache: &mut ActivationCache) -> String {
         let names: Vec<String> = cache.names().iter().map(HookName::to_string).collect();
         match names.as_slice() {
             [] => "a cache without activations".into(),

@@ -98,6 +98,7 @@ fn make_x_vector(
     Ok(pair.into_iter().map(Dynamic::from).collect())
 }
 
+#[allow(unreachable_pub, reason = "rhai registers public functions only")]
 #[export_module]
 pub mod functions {
     /// One activation addition: a text's activations times a coefficient.
@@ -107,7 +108,7 @@ pub mod functions {
     /// print(love);
     /// ```
     #[rhai_fn(name = "ActivationAddition", return_raw)]
-    pub(crate) fn activation_addition(
+    pub fn activation_addition(
         ctx: NativeCallContext,
         options: Map,
     ) -> ScriptResult<ActivationAddition> {
@@ -143,7 +144,7 @@ pub mod functions {
     /// print(love_minus_hate);
     /// ```
     #[rhai_fn(name = "x_vector", return_raw)]
-    pub(crate) fn x_vector(ctx: NativeCallContext, options: Map) -> ScriptResult<Array> {
+    pub fn x_vector(ctx: NativeCallContext, options: Map) -> ScriptResult<Array> {
         make_x_vector(&ctx, "x_vector", options)
     }
 
@@ -153,7 +154,7 @@ pub mod functions {
     /// print(get_x_vector(#{ prompt1: "Love", prompt2: "Hate", coeff: 5, act_name: 1 }));
     /// ```
     #[rhai_fn(name = "get_x_vector", return_raw)]
-    pub(crate) fn get_x_vector(ctx: NativeCallContext, options: Map) -> ScriptResult<Array> {
+    pub fn get_x_vector(ctx: NativeCallContext, options: Map) -> ScriptResult<Array> {
         make_x_vector(&ctx, "get_x_vector", options)
     }
 
@@ -168,7 +169,7 @@ pub mod functions {
     /// print(logits.shape);
     /// ```
     #[rhai_fn(name = "forward_with_activation_additions", return_raw)]
-    pub(crate) fn forward(ctx: NativeCallContext, options: Map) -> ScriptResult<Tensor> {
+    pub fn forward(ctx: NativeCallContext, options: Map) -> ScriptResult<Tensor> {
         let options = Forward::decode("forward_with_activation_additions", options)?;
         let session = Session::of(&ctx)?;
         session.warn_of_bos(&options.activation_additions.list);
@@ -188,19 +189,19 @@ pub mod functions {
 
     /// The coefficient of an addition.
     #[rhai_fn(get = "coeff", pure)]
-    pub(crate) fn coeff(addition: &mut ActivationAddition) -> f64 {
+    pub fn coeff(addition: &mut ActivationAddition) -> f64 {
         addition.coeff
     }
 
     /// The hook point of an addition.
     #[rhai_fn(get = "act_name", pure)]
-    pub(crate) fn act_name(addition: &mut ActivationAddition) -> String {
+    pub fn act_name(addition: &mut ActivationAddition) -> String {
         addition.act_name.to_string()
     }
 
     /// The text of an addition, or () if it is made from tokens.
     #[rhai_fn(get = "prompt", pure)]
-    pub(crate) fn prompt(addition: &mut ActivationAddition) -> Dynamic {
+    pub fn prompt(addition: &mut ActivationAddition) -> Dynamic {
         match &addition.source {
             crate::steering::SteeringSource::Prompt(prompt) => Dynamic::from(prompt.clone()),
             crate::steering::SteeringSource::Tokens(_) => Dynamic::UNIT,
@@ -209,7 +210,7 @@ pub mod functions {
 
     /// The token ids of an addition, or () if it is made from a text.
     #[rhai_fn(get = "tokens", pure)]
-    pub(crate) fn tokens(addition: &mut ActivationAddition) -> Dynamic {
+    pub fn tokens(addition: &mut ActivationAddition) -> Dynamic {
         match &addition.source {
             crate::steering::SteeringSource::Prompt(_) => Dynamic::UNIT,
             crate::steering::SteeringSource::Tokens(tokens) => {
@@ -220,17 +221,17 @@ pub mod functions {
     }
 
     #[rhai_fn(name = "==")]
-    pub(crate) fn equal(a: ActivationAddition, b: ActivationAddition) -> bool {
+    pub fn equal(a: ActivationAddition, b: ActivationAddition) -> bool {
         a == b
     }
 
     #[rhai_fn(name = "!=")]
-    pub(crate) fn differs(a: ActivationAddition, b: ActivationAddition) -> bool {
+    pub fn differs(a: ActivationAddition, b: ActivationAddition) -> bool {
         a != b
     }
 
     #[rhai_fn(name = "to_string", name = "to_debug", pure)]
-    pub(crate) fn addition_text(addition: &mut ActivationAddition) -> String {
+    pub fn addition_text(addition: &mut ActivationAddition) -> String {
         literal::addition(addition)
     }
 }

@@ -115,6 +115,7 @@ fn index(tensor: &Tensor, i: i64) -> ScriptResult<Tensor> {
     tensor.get(at as usize).script()
 }
 
+#[allow(unreachable_pub, reason = "rhai registers public functions only")]
 #[export_module]
 pub mod functions {
     /// The length of each axis of a tensor.
@@ -123,7 +124,7 @@ pub mod functions {
     /// print(load_model("demo").logits("I think").shape);
     /// ```
     #[rhai_fn(get = "shape", pure)]
-    pub(crate) fn shape(tensor: &mut Tensor) -> Array {
+    pub fn shape(tensor: &mut Tensor) -> Array {
         tensor
             .dims()
             .iter()
@@ -132,7 +133,7 @@ pub mod functions {
     }
 
     #[rhai_fn(name = "to_array", return_raw, pure)]
-    pub(crate) fn to_array(ctx: NativeCallContext, tensor: &mut Tensor) -> ScriptResult<Dynamic> {
+    pub fn to_array(ctx: NativeCallContext, tensor: &mut Tensor) -> ScriptResult<Dynamic> {
         if tensor.elem_count() > MOST_VALUES {
             return Err(Error::other(format!(
                 "a tensor of {} values is too large for an array",
@@ -148,7 +149,7 @@ pub mod functions {
     }
 
     #[rhai_fn(name = "len", get = "len", pure)]
-    pub(crate) fn len(tensor: &mut Tensor) -> i64 {
+    pub fn len(tensor: &mut Tensor) -> i64 {
         tensor.dims().first().map_or(1, |n| *n as i64)
     }
 
@@ -158,7 +159,7 @@ pub mod functions {
     /// print(load_model("demo").run_with_cache("I think", "resid_pre1")["resid_pre1"].norm());
     /// ```
     #[rhai_fn(name = "norm", return_raw, pure)]
-    pub(crate) fn norm(ctx: NativeCallContext, tensor: &mut Tensor) -> ScriptResult<f64> {
+    pub fn norm(ctx: NativeCallContext, tensor: &mut Tensor) -> ScriptResult<f64> {
         let square: f64 = values(&ctx, tensor)?
             .iter()
             .map(|x| f64::from(*x).powi(2))
@@ -172,7 +173,7 @@ pub mod functions {
     /// print(load_model("demo").logits("I think")[0][-1].softmax().sum());
     /// ```
     #[rhai_fn(name = "sum", return_raw, pure)]
-    pub(crate) fn sum(ctx: NativeCallContext, tensor: &mut Tensor) -> ScriptResult<f64> {
+    pub fn sum(ctx: NativeCallContext, tensor: &mut Tensor) -> ScriptResult<f64> {
         Ok(values(&ctx, tensor)?.iter().map(|x| f64::from(*x)).sum())
     }
 
@@ -182,7 +183,7 @@ pub mod functions {
     /// print(load_model("demo").logits("I think").flatten().len());
     /// ```
     #[rhai_fn(name = "flatten", return_raw, pure)]
-    pub(crate) fn flatten(ctx: NativeCallContext, tensor: &mut Tensor) -> ScriptResult<Tensor> {
+    pub fn flatten(ctx: NativeCallContext, tensor: &mut Tensor) -> ScriptResult<Tensor> {
         room(&ctx, tensor, 1)?;
         tensor.flatten_all().script()
     }
@@ -193,7 +194,7 @@ pub mod functions {
     /// print(load_model("demo").logits("I think").softmax().shape);
     /// ```
     #[rhai_fn(name = "softmax", return_raw, pure)]
-    pub(crate) fn softmax(ctx: NativeCallContext, tensor: &mut Tensor) -> ScriptResult<Tensor> {
+    pub fn softmax(ctx: NativeCallContext, tensor: &mut Tensor) -> ScriptResult<Tensor> {
         room(&ctx, tensor, 2)?;
         axes(tensor, "softmax")?;
         candle_nn::ops::softmax(tensor, D::Minus1).script()
@@ -205,14 +206,14 @@ pub mod functions {
     /// print(load_model("demo").logits("I think").log_softmax().shape);
     /// ```
     #[rhai_fn(name = "log_softmax", return_raw, pure)]
-    pub(crate) fn log_softmax(ctx: NativeCallContext, tensor: &mut Tensor) -> ScriptResult<Tensor> {
+    pub fn log_softmax(ctx: NativeCallContext, tensor: &mut Tensor) -> ScriptResult<Tensor> {
         room(&ctx, tensor, 2)?;
         axes(tensor, "log_softmax")?;
         candle_nn::ops::log_softmax(tensor, D::Minus1).script()
     }
 
     #[rhai_fn(index_get, return_raw, pure)]
-    pub(crate) fn at(ctx: NativeCallContext, tensor: &mut Tensor, i: i64) -> ScriptResult<Dynamic> {
+    pub fn at(ctx: NativeCallContext, tensor: &mut Tensor, i: i64) -> ScriptResult<Dynamic> {
         let part = index(tensor, i)?;
         if part.rank() == 0 {
             return Ok(Dynamic::from(f64::from(values(&ctx, &part)?[0])));
@@ -221,33 +222,33 @@ pub mod functions {
     }
 
     #[rhai_fn(name = "+", return_raw)]
-    pub(crate) fn add(ctx: NativeCallContext, a: Tensor, b: Tensor) -> ScriptResult<Tensor> {
+    pub fn add(ctx: NativeCallContext, a: Tensor, b: Tensor) -> ScriptResult<Tensor> {
         pair(&ctx, &a, &b, "added", Tensor::broadcast_add)
     }
 
     #[rhai_fn(name = "-", return_raw)]
-    pub(crate) fn subtract(ctx: NativeCallContext, a: Tensor, b: Tensor) -> ScriptResult<Tensor> {
+    pub fn subtract(ctx: NativeCallContext, a: Tensor, b: Tensor) -> ScriptResult<Tensor> {
         pair(&ctx, &a, &b, "subtracted", Tensor::broadcast_sub)
     }
 
     #[rhai_fn(name = "*", return_raw)]
-    pub(crate) fn multiply(ctx: NativeCallContext, a: Tensor, b: Tensor) -> ScriptResult<Tensor> {
+    pub fn multiply(ctx: NativeCallContext, a: Tensor, b: Tensor) -> ScriptResult<Tensor> {
         pair(&ctx, &a, &b, "multiplied", Tensor::broadcast_mul)
     }
 
     #[rhai_fn(name = "/", return_raw)]
-    pub(crate) fn divide(ctx: NativeCallContext, a: Tensor, b: Tensor) -> ScriptResult<Tensor> {
+    pub fn divide(ctx: NativeCallContext, a: Tensor, b: Tensor) -> ScriptResult<Tensor> {
         pair(&ctx, &a, &b, "divided", Tensor::broadcast_div)
     }
 
     #[rhai_fn(name = "-", return_raw)]
-    pub(crate) fn negate(ctx: NativeCallContext, a: Tensor) -> ScriptResult<Tensor> {
+    pub fn negate(ctx: NativeCallContext, a: Tensor) -> ScriptResult<Tensor> {
         room(&ctx, &a, 1)?;
         a.neg().script()
     }
 
     #[rhai_fn(name = "to_string", name = "to_debug", return_raw, pure)]
-    pub(crate) fn text(ctx: NativeCallContext, tensor: &mut Tensor) -> ScriptResult<String> {
+    pub fn text(ctx: NativeCallContext, tensor: &mut Tensor) -> ScriptResult<String> {
         let all = values(&ctx, tensor)?;
         Ok(tensor_text(tensor.dims(), &all, tensor.dtype().as_str()))
     }

@@ -143,33 +143,30 @@ fn without_repetitions(
     failed.map_or(Ok(()), Err)
 }
 
+#[allow(unreachable_pub, reason = "rhai registers public functions only")]
 #[export_module]
 pub mod functions {
     /// As in rhai.
     #[rhai_fn(name = "sort", name = "sort_by", return_raw)]
-    pub(crate) fn sort_by(
-        ctx: NativeCallContext,
-        array: &mut Array,
-        comparer: FnPtr,
-    ) -> ScriptResult<()> {
+    pub fn sort_by(ctx: NativeCallContext, array: &mut Array, comparer: FnPtr) -> ScriptResult<()> {
         sort_polled(&ctx, array, |a, b| by_script(&ctx, &comparer, a, b))
     }
 
     /// As in rhai.
     #[rhai_fn(name = "sort", return_raw)]
-    pub(crate) fn sort(ctx: NativeCallContext, array: &mut Array) -> ScriptResult<()> {
+    pub fn sort(ctx: NativeCallContext, array: &mut Array) -> ScriptResult<()> {
         sort_naturally(&ctx, array, false)
     }
 
     /// As in rhai.
     #[rhai_fn(name = "sort_desc", return_raw)]
-    pub(crate) fn sort_desc(ctx: NativeCallContext, array: &mut Array) -> ScriptResult<()> {
+    pub fn sort_desc(ctx: NativeCallContext, array: &mut Array) -> ScriptResult<()> {
         sort_naturally(&ctx, array, true)
     }
 
     /// As in rhai.
     #[rhai_fn(name = "order_by", name = "order", return_raw)]
-    pub(crate) fn order_by(
+    pub fn order_by(
         ctx: NativeCallContext,
         array: &mut Array,
         comparer: FnPtr,
@@ -181,7 +178,7 @@ pub mod functions {
 
     /// As in rhai.
     #[rhai_fn(name = "order", return_raw)]
-    pub(crate) fn order(ctx: NativeCallContext, array: &mut Array) -> ScriptResult<Array> {
+    pub fn order(ctx: NativeCallContext, array: &mut Array) -> ScriptResult<Array> {
         let mut sorted = array.clone();
         sort_naturally(&ctx, &mut sorted, false)?;
         Ok(sorted)
@@ -189,7 +186,7 @@ pub mod functions {
 
     /// As in rhai.
     #[rhai_fn(name = "order_desc", return_raw)]
-    pub(crate) fn order_desc(ctx: NativeCallContext, array: &mut Array) -> ScriptResult<Array> {
+    pub fn order_desc(ctx: NativeCallContext, array: &mut Array) -> ScriptResult<Array> {
         let mut sorted = array.clone();
         sort_naturally(&ctx, &mut sorted, true)?;
         Ok(sorted)
@@ -197,7 +194,7 @@ pub mod functions {
 
     /// As in rhai.
     #[rhai_fn(name = "dedup", return_raw)]
-    pub(crate) fn dedup(ctx: NativeCallContext, array: &mut Array) -> ScriptResult<()> {
+    pub fn dedup(ctx: NativeCallContext, array: &mut Array) -> ScriptResult<()> {
         // `==` is no function that a pointer can name.
         without_repetitions(&ctx, array, |x, y| {
             ctx.call_native_fn_raw("==", true, &mut [x, &mut y.clone()])
@@ -206,7 +203,7 @@ pub mod functions {
 
     /// As in rhai.
     #[rhai_fn(name = "dedup", return_raw)]
-    pub(crate) fn dedup_by(
+    pub fn dedup_by(
         ctx: NativeCallContext,
         array: &mut Array,
         comparer: FnPtr,
@@ -218,11 +215,7 @@ pub mod functions {
 
     /// As in rhai.
     #[rhai_fn(name = "+", return_raw)]
-    pub(crate) fn concat(
-        ctx: NativeCallContext,
-        array1: Array,
-        array2: Array,
-    ) -> ScriptResult<Array> {
+    pub fn concat(ctx: NativeCallContext, array1: Array, array2: Array) -> ScriptResult<Array> {
         let items = array1.len() + array2.len();
         Work::of(&ctx)?.array(items, (items * size_of::<Dynamic>()) as u64)?;
         let mut both = array1;

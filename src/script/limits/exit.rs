@@ -7,11 +7,12 @@ use crate::error::Error;
 use crate::script::fault::ScriptResult;
 use crate::script::session::Session;
 
+#[allow(unreachable_pub, reason = "rhai registers public functions only")]
 #[export_module]
 pub mod functions {
     /// As in rhai.
     #[rhai_fn(name = "exit", volatile, return_raw)]
-    pub(crate) fn exit_with(ctx: NativeCallContext, value: Dynamic) -> ScriptResult<Dynamic> {
+    pub fn exit_with(ctx: NativeCallContext, value: Dynamic) -> ScriptResult<Dynamic> {
         if let Ok(number) = value.as_int() {
             let status = u8::try_from(number).map_err(|_| {
                 Error::invalid("status", number.to_string(), "must be 0 to 255")

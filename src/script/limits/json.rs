@@ -40,11 +40,12 @@ fn read_beside(ctx: &NativeCallContext, json: &str) -> ScriptResult<Dynamic> {
     }
 }
 
+#[allow(unreachable_pub, reason = "rhai registers public functions only")]
 #[export_module]
 pub mod functions {
     /// As in rhai.
     #[rhai_fn(name = "parse_json", return_raw)]
-    pub(crate) fn parse_json(ctx: NativeCallContext, json: &str) -> ScriptResult<Dynamic> {
+    pub fn parse_json(ctx: NativeCallContext, json: &str) -> ScriptResult<Dynamic> {
         match json.len() < SHORT {
             true => read(json),
             false => read_beside(&ctx, json),

@@ -46,6 +46,7 @@ fn write_value(text: &mut Text, ctx: &NativeCallContext, value: &mut Dynamic) ->
     text.push(&shown)
 }
 
+#[allow(unreachable_pub, reason = "rhai registers public functions only")]
 #[export_module]
 pub mod functions {
     /// As in rhai.
@@ -57,10 +58,7 @@ pub mod functions {
         return_raw,
         pure
     )]
-    pub(crate) fn array_text(
-        ctx: NativeCallContext,
-        array: &mut Array,
-    ) -> ScriptResult<ImmutableString> {
+    pub fn array_text(ctx: NativeCallContext, array: &mut Array) -> ScriptResult<ImmutableString> {
         let mut text = Text::of(&ctx)?;
         write_array(&mut text, &ctx, array)?;
         text.into_string()
@@ -75,7 +73,7 @@ pub mod functions {
         return_raw,
         pure
     )]
-    pub(crate) fn map_text(ctx: NativeCallContext, map: &mut Map) -> ScriptResult<ImmutableString> {
+    pub fn map_text(ctx: NativeCallContext, map: &mut Map) -> ScriptResult<ImmutableString> {
         let mut text = Text::of(&ctx)?;
         write_map(&mut text, &ctx, map)?;
         text.into_string()

@@ -125,11 +125,12 @@ fn in_case(
     Ok(out.into())
 }
 
+#[allow(unreachable_pub, reason = "rhai registers public functions only")]
 #[export_module]
 pub mod functions {
     /// As in rhai.
     #[rhai_fn(name = "replace", return_raw)]
-    pub(crate) fn replace(
+    pub fn replace(
         ctx: NativeCallContext,
         string: &mut ImmutableString,
         find_string: &str,
@@ -140,7 +141,7 @@ pub mod functions {
 
     /// As in rhai.
     #[rhai_fn(name = "replace", return_raw)]
-    pub(crate) fn replace_with_char(
+    pub fn replace_with_char(
         ctx: NativeCallContext,
         string: &mut ImmutableString,
         find_string: &str,
@@ -151,7 +152,7 @@ pub mod functions {
 
     /// As in rhai.
     #[rhai_fn(name = "replace", return_raw)]
-    pub(crate) fn replace_char_with(
+    pub fn replace_char_with(
         ctx: NativeCallContext,
         string: &mut ImmutableString,
         find_character: char,
@@ -162,7 +163,7 @@ pub mod functions {
 
     /// As in rhai.
     #[rhai_fn(name = "replace", return_raw)]
-    pub(crate) fn replace_char(
+    pub fn replace_char(
         ctx: NativeCallContext,
         string: &mut ImmutableString,
         find_character: char,
@@ -178,7 +179,7 @@ pub mod functions {
 
     /// As in rhai.
     #[rhai_fn(name = "remove", return_raw)]
-    pub(crate) fn remove(
+    pub fn remove(
         ctx: NativeCallContext,
         string: &mut ImmutableString,
         sub_string: &str,
@@ -188,7 +189,7 @@ pub mod functions {
 
     /// As in rhai.
     #[rhai_fn(name = "pad", return_raw)]
-    pub(crate) fn pad_with_string(
+    pub fn pad_with_string(
         ctx: NativeCallContext,
         string: &mut ImmutableString,
         len: INT,
@@ -228,7 +229,7 @@ pub mod functions {
 
     /// As in rhai.
     #[rhai_fn(name = "split", return_raw, pure)]
-    pub(crate) fn split_whitespace(
+    pub fn split_whitespace(
         ctx: NativeCallContext,
         string: &mut ImmutableString,
     ) -> ScriptResult<Array> {
@@ -246,7 +247,7 @@ pub mod functions {
 
     /// As in rhai.
     #[rhai_fn(name = "split", return_raw, pure)]
-    pub(crate) fn split(
+    pub fn split(
         ctx: NativeCallContext,
         string: &mut ImmutableString,
         delimiter: &str,
@@ -256,7 +257,7 @@ pub mod functions {
 
     /// As in rhai.
     #[rhai_fn(name = "split", return_raw, pure)]
-    pub(crate) fn splitn(
+    pub fn splitn(
         ctx: NativeCallContext,
         string: &mut ImmutableString,
         delimiter: &str,
@@ -267,7 +268,7 @@ pub mod functions {
 
     /// As in rhai.
     #[rhai_fn(name = "split", return_raw, pure)]
-    pub(crate) fn split_char(
+    pub fn split_char(
         ctx: NativeCallContext,
         string: &mut ImmutableString,
         delimiter: char,
@@ -277,7 +278,7 @@ pub mod functions {
 
     /// As in rhai.
     #[rhai_fn(name = "split", return_raw, pure)]
-    pub(crate) fn splitn_char(
+    pub fn splitn_char(
         ctx: NativeCallContext,
         string: &mut ImmutableString,
         delimiter: char,
@@ -288,7 +289,7 @@ pub mod functions {
 
     /// As in rhai.
     #[rhai_fn(name = "split_rev", return_raw, pure)]
-    pub(crate) fn rsplit(
+    pub fn rsplit(
         ctx: NativeCallContext,
         string: &mut ImmutableString,
         delimiter: &str,
@@ -298,7 +299,7 @@ pub mod functions {
 
     /// As in rhai.
     #[rhai_fn(name = "split_rev", return_raw, pure)]
-    pub(crate) fn rsplitn(
+    pub fn rsplitn(
         ctx: NativeCallContext,
         string: &mut ImmutableString,
         delimiter: &str,
@@ -309,7 +310,7 @@ pub mod functions {
 
     /// As in rhai.
     #[rhai_fn(name = "split_rev", return_raw, pure)]
-    pub(crate) fn rsplit_char(
+    pub fn rsplit_char(
         ctx: NativeCallContext,
         string: &mut ImmutableString,
         delimiter: char,
@@ -319,7 +320,7 @@ pub mod functions {
 
     /// As in rhai.
     #[rhai_fn(name = "split_rev", return_raw, pure)]
-    pub(crate) fn rsplitn_char(
+    pub fn rsplitn_char(
         ctx: NativeCallContext,
         string: &mut ImmutableString,
         delimiter: char,
@@ -330,7 +331,7 @@ pub mod functions {
 
     /// As in rhai.
     #[rhai_fn(name = "to_chars", return_raw)]
-    pub(crate) fn to_chars(ctx: NativeCallContext, string: &str) -> ScriptResult<Array> {
+    pub fn to_chars(ctx: NativeCallContext, string: &str) -> ScriptResult<Array> {
         let mut work = Work::of(&ctx)?;
         let count = string.chars().count();
         work.array(count, (count * size_of::<Dynamic>()) as u64)?;
@@ -344,7 +345,7 @@ pub mod functions {
 
     /// As in rhai.
     #[rhai_fn(name = "to_upper", return_raw)]
-    pub(crate) fn to_upper(
+    pub fn to_upper(
         ctx: NativeCallContext,
         string: ImmutableString,
     ) -> ScriptResult<ImmutableString> {
@@ -353,7 +354,7 @@ pub mod functions {
 
     /// As in rhai.
     #[rhai_fn(name = "to_lower", return_raw)]
-    pub(crate) fn to_lower(
+    pub fn to_lower(
         ctx: NativeCallContext,
         string: ImmutableString,
     ) -> ScriptResult<ImmutableString> {
@@ -362,20 +363,14 @@ pub mod functions {
 
     /// As in rhai.
     #[rhai_fn(name = "make_upper", return_raw)]
-    pub(crate) fn make_upper(
-        ctx: NativeCallContext,
-        string: &mut ImmutableString,
-    ) -> ScriptResult<()> {
+    pub fn make_upper(ctx: NativeCallContext, string: &mut ImmutableString) -> ScriptResult<()> {
         *string = in_case(&ctx, string, str::to_uppercase)?;
         Ok(())
     }
 
     /// As in rhai.
     #[rhai_fn(name = "make_lower", return_raw)]
-    pub(crate) fn make_lower(
-        ctx: NativeCallContext,
-        string: &mut ImmutableString,
-    ) -> ScriptResult<()> {
+    pub fn make_lower(ctx: NativeCallContext, string: &mut ImmutableString) -> ScriptResult<()> {
         *string = in_case(&ctx, string, str::to_lowercase)?;
         Ok(())
     }
