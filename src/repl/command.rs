@@ -42,7 +42,7 @@ pub(super) const COMMANDS: &[(&str, &str, &str)] = &[
     ),
     (
         "coeff",
-        "X",
+        "[X]",
         "the last comparison again with another coefficient; without X tell it",
     ),
     ("layer", "N", "… with the additions at another layer"),
