@@ -40,3 +40,8 @@ demo:
 golden:
     python3 -m venv target/golden && target/golden/bin/pip install --quiet -r tests/golden/requirements.txt
     target/golden/bin/python tests/golden/make.py
+
+# Changes the code in small ways and looks whether a test notices; hours on two cores. `just mutants
+# --shard 0/20` tries a part. Needs cargo-mutants.
+mutants *ARGS:
+    cargo mutants {{ARGS}}
