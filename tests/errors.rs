@@ -11,7 +11,7 @@ fn demo(line: &str) -> Program {
 
 // ------------------------------------------------------------------ options
 
-/// What overflows in the model is told, whatever draws the tokens.
+/// An overflow in the model is an error, whatever draws the tokens.
 #[test]
 fn logits_that_are_not_finite() {
     for how in [

@@ -440,8 +440,8 @@ fn a_folder_in_place_of_a_file() {
     );
 }
 
-/// Root reads whatever it likes, so as root there is nothing to see here; how the system's refusal
-/// is told is held by unit tests of `Error::io` and of the store's folders.
+/// Root reads whatever it likes, so as root there is nothing to see here; the words for the system's refusal
+/// are held by unit tests of `Error::io` and of the store's folders.
 #[cfg(unix)]
 #[test]
 fn files_that_may_not_be_read() {

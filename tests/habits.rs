@@ -149,7 +149,7 @@ fn caught_errors_have_one_shape() {
     assert_eq!(Program::script(own).succeeds(), "6\nError\n");
 }
 
-/// A parameter that nothing asks for is told before anything runs, imports or not.
+/// A parameter that nothing asks for is an error before anything runs, imports or not.
 #[test]
 fn parameters_are_checked_first() {
     let script = "import \"lib/a\" as a; print(\"ran\"); param(\"own\", 1);";

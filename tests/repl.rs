@@ -500,7 +500,7 @@ fn a_session_that_no_script_can_repeat_is_not_saved() {
     );
 }
 
-/// What keeps a file from being written is told in words, with what to do.
+/// An error says what keeps a file from being written, and what to do.
 #[test]
 fn a_session_is_not_saved_into_a_folder_that_is_not_there() {
     let (_folder, mut t) = started();

@@ -216,7 +216,7 @@ fn help_fits_the_window() {
             "?steering",
             "?print_n",
         ] {
-            // The screen holds only so many lines.
+            // The screen holds a few lines only.
             let (_folder, mut t) = started(columns);
             let text = t.enter(what);
             for line in text.lines() {

@@ -6,7 +6,7 @@ use crate::error::{json_kind, not_json};
 
 /// The object that a text holds, or why it holds none.
 ///
-/// Python's three words become texts, so that they are no numbers for whoever needs one and harm
+/// Python's three words become texts, so that no field reads them as numbers and harm
 /// nobody elsewhere.
 pub(crate) fn object(text: &[u8]) -> Result<Map<String, Value>, String> {
     let parsed = serde_json::from_slice(text).or_else(|error| match quoted(text) {

@@ -13,7 +13,7 @@ use crate::error::{Error, Result};
 use crate::report::{Painter, filled, printable, visible};
 use crate::script::{Interactive, Output, Session, Stopped};
 
-/// Runs an interactive session to its end. Errors are told and survived; only a terminal that can't
+/// Runs an interactive session to its end. It prints errors and goes on; only a terminal that can't
 /// be read from ends it otherwise.
 ///
 /// # Errors

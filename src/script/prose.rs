@@ -38,7 +38,7 @@ impl Script<'_> {
     }
 }
 
-/// What errors are told with: what was run, its modules, and everything that it could call.
+/// What an error's text is made from: what was run, its modules, and everything that it could call.
 pub(super) struct Prose<'a> {
     pub main: &'a Script<'a>,
     pub modules: &'a ModuleLoader,
