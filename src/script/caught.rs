@@ -6,8 +6,8 @@ use rhai::{Dynamic, Engine, EvalAltResult, ImmutableString, Map, Position, expor
 
 use super::catalog::Catalog;
 use super::engine_errors::words;
-use super::fault::Fault;
 use super::hints::hints;
+use super::script_error::ScriptError;
 use crate::error::Error;
 
 #[export_module]
@@ -18,7 +18,7 @@ mod functions {
     /// try { load_model("gpt-2") } catch (e) { print(e.message); }
     /// ```
     #[rhai_fn(get = "message", pure)]
-    pub(super) fn message(error: &mut Fault) -> String {
+    pub(super) fn message(error: &mut ScriptError) -> String {
         error.to_string()
     }
 
@@ -28,7 +28,7 @@ mod functions {
     /// try { load_model("gpt-2") } catch (e) { print(e.hint); }
     /// ```
     #[rhai_fn(get = "hint", pure)]
-    pub(super) fn hint(error: &mut Fault) -> String {
+    pub(super) fn hint(error: &mut ScriptError) -> String {
         let problems = error.problems.iter();
         let all: Vec<String> = problems.flat_map(|problem| hints(&problem.error)).collect();
         all.join("\n")
@@ -40,7 +40,7 @@ mod functions {
     /// try { load_model("gpt-2") } catch (e) { print(e.line); }
     /// ```
     #[rhai_fn(get = "line", pure)]
-    pub(super) fn line(error: &mut Fault) -> Dynamic {
+    pub(super) fn line(error: &mut ScriptError) -> Dynamic {
         error.line.map_or(Dynamic::UNIT, Dynamic::from)
     }
 }
@@ -63,20 +63,23 @@ pub(super) fn register(engine: &mut Engine) {
 }
 
 /// The error that rhai's map of it stands for.
-fn caught(map: &Map, engine: &Engine) -> Option<Fault> {
+fn caught(map: &Map, engine: &Engine) -> Option<ScriptError> {
     let text = |key: &str| Some(map.get(key)?.read_lock::<ImmutableString>()?.to_string());
     let kind = text("error").filter(|kind| kind.starts_with("Error"))?;
     let message = text("message")?;
     let line = map.get("line").and_then(|line| line.as_int().ok());
-    if let Some(fault) = map.get("index").and_then(|i| i.clone().try_cast::<Fault>()) {
-        return Some(Fault { line, ..fault });
+    if let Some(fault) = map
+        .get("index")
+        .and_then(|i| i.clone().try_cast::<ScriptError>())
+    {
+        return Some(ScriptError { line, ..fault });
     }
     let (message, hints) = match rebuilt(&kind, map) {
         Some(error) => words(&error, "", &Catalog::of(engine, &[])),
         None => (message, Vec::new()),
     };
     let error = hints.into_iter().fold(Error::other(message), Error::hint);
-    Some(Fault {
+    Some(ScriptError {
         line,
         ..error.into()
     })

@@ -6,7 +6,7 @@ use rhai::exported_module;
 use rhai::plugin::*;
 
 use super::bindings::catalog;
-use super::fault::ScriptResult;
+use super::script_error::ScriptResult;
 use super::session::Session;
 use crate::error::{Error, ErrorKind};
 

@@ -10,8 +10,8 @@ use rhai::{
 use super::bindings;
 use super::catalog::Catalog;
 use super::caught;
+use super::diagnosis::{Diagnosis, Script};
 use super::diagnostic::Diagnostic;
-use super::fault::Fault;
 use super::header::Header;
 use super::help;
 use super::hints::hints;
@@ -19,7 +19,7 @@ use super::limits;
 use super::locate::param_calls;
 use super::modules::{ModuleLoader, Visited, visit_imported};
 use super::output::OutputError;
-use super::prose::{Prose, Script};
+use super::script_error::ScriptError;
 use super::session::Session;
 use super::source::{folder_of, read_script};
 use crate::error::{Error, ErrorKind};
@@ -266,19 +266,19 @@ impl Host {
             if let Some(failure) = reason.clone().try_cast::<OutputError>() {
                 return failure.into();
             }
-            if !reason.is::<Fault>() {
+            if !reason.is::<ScriptError>() {
                 return match self.session.run.cancel.has_timed_out() {
                     true => Stopped::TimedOut,
                     false => Stopped::Cancelled,
                 };
             }
         }
-        let prose = Prose {
+        let diagnosis = Diagnosis {
             main: script,
             modules: &self.modules,
             catalog: &self.catalog(),
         };
-        Stopped::Failed(Box::new(prose.diagnose(error)))
+        Stopped::Failed(Box::new(diagnosis.diagnose(error)))
     }
 }
 
@@ -333,7 +333,7 @@ fn connect(engine: &mut Engine, session: &Arc<Session>) {
         match run.check() {
             Ok(()) => None,
             Err(stopped) if stopped.is_cancelled() => Some(Dynamic::UNIT),
-            Err(exceeded) => Some(Dynamic::from(Fault::from(exceeded))),
+            Err(exceeded) => Some(Dynamic::from(ScriptError::from(exceeded))),
         }
     });
 }

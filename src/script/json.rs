@@ -5,9 +5,9 @@ use std::ops::{Range, RangeInclusive};
 use rhai::{Array, Blob, Dynamic, FnPtr, INT, ImmutableString, Map, NativeCallContext};
 use serde_json::Number;
 
-use super::fault::{Fault, IntoScript, ScriptResult};
 use super::limits::Text;
 use super::literal::{self, kind_of};
+use super::script_error::{IntoScript, ScriptError, ScriptResult};
 use super::session::Session;
 use super::table::completion_maps;
 use crate::analysis::Completions;
@@ -81,7 +81,7 @@ fn write(
     if let Some(model) = value.clone().try_cast::<HookedTransformer>() {
         return quoted(out, model.name());
     }
-    if let Some(fault) = value.clone().try_cast::<Fault>() {
+    if let Some(fault) = value.clone().try_cast::<ScriptError>() {
         return quoted(out, &fault.to_string());
     }
     if let Some(bytes) = value.read_lock::<Blob>() {

@@ -2,8 +2,8 @@
 
 use rhai::{AST, ASTNode, Expr, Position, Stmt};
 
-use super::fault::Place;
 use super::literal::shortened;
+use super::script_error::Place;
 use super::syntax::{TokenKind, lex};
 
 /// Finds a part of the call at `call`, if it was written there and not kept in a variable.

@@ -6,11 +6,11 @@
 pub(crate) mod bindings;
 mod catalog;
 mod caught;
+mod diagnosis;
 mod diagnostic;
 mod division;
 mod engine_errors;
 mod exit_status;
-mod fault;
 #[doc(hidden)]
 pub mod fuzz;
 mod habits;
@@ -28,9 +28,9 @@ mod modules;
 mod options;
 mod output;
 mod params;
-mod prose;
 mod register;
 mod remembered;
+mod script_error;
 mod session;
 mod source;
 pub(crate) mod syntax;

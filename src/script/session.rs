@@ -9,11 +9,11 @@ use rhai::{Map, NativeCallContext};
 
 use super::division::{divided_options, vanished};
 use super::exit_status::ExitStatus;
-use super::fault::ScriptResult;
 use super::model_cache::{ModelCache, ModelKey};
 use super::output::Output;
 use super::params::Params;
 use super::remembered::Remembered;
+use super::script_error::ScriptResult;
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::{HookedTransformer, LoadOptions, ModelFiles};
 use crate::run::RunContext;

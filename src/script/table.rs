@@ -2,7 +2,7 @@
 
 use rhai::{Array, Dynamic, Map};
 
-use super::fault::{IntoScript, ScriptResult};
+use super::script_error::{IntoScript, ScriptResult};
 use super::session::Session;
 use crate::analysis::Completions;
 use crate::report::{ComparisonTable, Passage, Side};

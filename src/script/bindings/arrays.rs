@@ -5,7 +5,7 @@ use rhai::{Array, Dynamic};
 
 use crate::error::Error;
 use crate::script::catalog::Type;
-use crate::script::fault::ScriptResult;
+use crate::script::script_error::ScriptResult;
 
 #[allow(unreachable_pub, reason = "rhai registers public functions only")]
 #[export_module]

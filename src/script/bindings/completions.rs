@@ -10,9 +10,9 @@ use crate::analysis::{
 };
 use crate::model::HookedTransformer;
 use crate::sampling::GenerateOptions;
-use crate::script::fault::ScriptResult;
 use crate::script::options::{CallOptions, Options, options};
 use crate::script::remembered::Remembered;
+use crate::script::script_error::ScriptResult;
 use crate::script::session::Session;
 use crate::script::table::{STEERED, UNSTEERED, completion_maps, drawn};
 use crate::script::watch::Watch;

@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 use rhai::plugin::*;
 use rhai::{Dynamic, ImmutableString, Map};
 
-use crate::script::fault::{Fault, IntoScript, ScriptResult};
 use crate::script::json;
+use crate::script::script_error::{IntoScript, ScriptError, ScriptResult};
 use crate::script::session::Session;
 
 #[allow(unreachable_pub, reason = "rhai registers public functions only")]
@@ -43,7 +43,7 @@ pub mod functions {
     }
 
     #[rhai_fn(name = "to_string", name = "to_debug", pure)]
-    pub fn fault_text(fault: &mut Fault) -> String {
+    pub fn fault_text(fault: &mut ScriptError) -> String {
         fault.to_string()
     }
 

@@ -3,8 +3,8 @@
 
 use crate::error::Error;
 use crate::sampling::{GenerateOptions, Rng, Sampling};
-use crate::script::fault::Fault;
 use crate::script::options::{Additions, CallOptions, blame, options};
+use crate::script::script_error::ScriptError;
 use crate::steering::{ActivationAddition, Injection, Location, ResidSlice};
 
 options! {
@@ -62,8 +62,8 @@ impl Steering {
         additions.map_or(&[], |additions| &additions.list)
     }
 
-    /// An error of the library as a fault of a call with these additions.
-    pub(super) fn blame<O: CallOptions>(&self, error: Error) -> Fault {
+    /// An error of the library as an error of a call with these additions.
+    pub(super) fn blame<O: CallOptions>(&self, error: Error) -> ScriptError {
         blame::<O>(match &self.activation_additions {
             Some(additions) => additions.as_written(error),
             None => error,

@@ -6,8 +6,8 @@ use rhai::{Array, Dynamic};
 use super::model::hook_point;
 use crate::analysis;
 use crate::model::HookedTransformer;
-use crate::script::fault::{IntoScript, ScriptResult};
 use crate::script::options::{Additions, OptionValue};
+use crate::script::script_error::{IntoScript, ScriptResult};
 use crate::script::session::Session;
 
 fn numbers(values: Vec<f32>) -> Array {

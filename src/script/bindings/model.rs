@@ -11,13 +11,13 @@ use crate::model::{
 };
 use crate::run::RunContext;
 use crate::sampling::GenerateOptions;
-use crate::script::fault::{IntoScript, ScriptResult};
 use crate::script::limits::Work;
 use crate::script::literal::kind_of;
 use crate::script::model_cache::ModelKey;
 use crate::script::options::{
     CallOptions, OptionValue, Options, TokenIds, blame, options, whole, wrong_type,
 };
+use crate::script::script_error::{IntoScript, ScriptResult};
 use crate::script::session::Session;
 use crate::script::watch::Watch;
 use candle_core::Tensor;

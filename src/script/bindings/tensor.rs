@@ -5,8 +5,8 @@ use rhai::{Array, Dynamic};
 
 use crate::error::{Error, ErrorKind};
 use crate::report::tensor_text;
-use crate::script::fault::{IntoScript, ScriptResult};
 use crate::script::limits::Work;
+use crate::script::script_error::{IntoScript, ScriptResult};
 use crate::script::session::Session;
 use candle_core::{D, DType, Tensor};
 

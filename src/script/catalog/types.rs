@@ -9,7 +9,7 @@ use rhai::{Array, Blob, Dynamic, Engine, FLOAT, FnPtr, INT, ImmutableString, Ins
 
 use crate::analysis::Completions;
 use crate::model::{ActivationCache, HookedTransformer};
-use crate::script::fault::Fault;
+use crate::script::script_error::ScriptError;
 use crate::steering::ActivationAddition;
 
 /// A type as scripts know it.
@@ -98,7 +98,7 @@ own_types! {
     TENSOR: "Tensor", "a tensor", candle_core::Tensor;
     ADDITION: "ActivationAddition", "an activation addition", ActivationAddition;
     COMPLETIONS: "Completions", "a table of completions", Completions;
-    ERROR: "Error", "an error", Fault;
+    ERROR: "Error", "an error", ScriptError;
 }
 
 fn known() -> impl Iterator<Item = &'static Known> {

@@ -8,7 +8,7 @@ use rhai::plugin::*;
 use rhai::{Array, Dynamic, EvalAltResult, FnPtr, INT, ImmutableString, Position};
 
 use super::work::Work;
-use crate::script::fault::ScriptResult;
+use crate::script::script_error::ScriptResult;
 
 /// Sorts by a comparison that may fail, or be stopped. A sort can't be left, but it keeps all items
 /// when its comparison unwinds.

@@ -4,7 +4,7 @@ use rhai::plugin::*;
 use rhai::{Dynamic, EvalAltResult, Position};
 
 use crate::error::Error;
-use crate::script::fault::ScriptResult;
+use crate::script::script_error::ScriptResult;
 use crate::script::session::Session;
 
 #[allow(unreachable_pub, reason = "rhai registers public functions only")]

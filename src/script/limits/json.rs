@@ -8,7 +8,7 @@ use rhai::{Dynamic, EvalAltResult};
 
 use super::work::Work;
 use crate::error::Error;
-use crate::script::fault::ScriptResult;
+use crate::script::script_error::ScriptResult;
 
 /// A text of fewer bytes is read at once.
 const SHORT: usize = 256 << 10;

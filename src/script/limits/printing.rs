@@ -4,7 +4,7 @@ use rhai::plugin::*;
 use rhai::{Array, Dynamic, ImmutableString, Map};
 
 use super::text::Text;
-use crate::script::fault::ScriptResult;
+use crate::script::script_error::ScriptResult;
 
 fn write_array(text: &mut Text, ctx: &NativeCallContext, array: &mut Array) -> ScriptResult<()> {
     text.push("[")?;

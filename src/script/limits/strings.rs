@@ -5,7 +5,7 @@ use rhai::{Array, Dynamic, INT, ImmutableString};
 
 use super::work::Work;
 use crate::error::Error;
-use crate::script::fault::ScriptResult;
+use crate::script::script_error::ScriptResult;
 
 /// Bytes of a string in an array, beside its text.
 const PIECE: u64 = 72;

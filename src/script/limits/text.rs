@@ -3,7 +3,7 @@
 use rhai::{ImmutableString, NativeCallContext};
 
 use super::work::Work;
-use crate::script::fault::ScriptResult;
+use crate::script::script_error::ScriptResult;
 
 /// A text that grows no larger than a script's texts may be, and whose making can be stopped.
 pub(crate) struct Text {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use rhai::{EvalAltResult, NativeCallContext, Position};
 
-use crate::script::fault::{IntoScript, ScriptResult};
+use crate::script::script_error::{IntoScript, ScriptResult};
 use crate::script::session::Session;
 
 /// One call of a function that may take long.

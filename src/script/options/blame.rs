@@ -2,11 +2,11 @@
 
 use super::call::CallOptions;
 use crate::error::{Error, ErrorKind, Subject};
-use crate::script::fault::{Fault, Place, Problem};
+use crate::script::script_error::{Place, Problem, ScriptError};
 
-/// An error of the library as a fault of a call with these options: at the option that gives what
+/// An error of the library as an error of a call with these options: at the option that gives what
 /// the error says it is about.
-pub(crate) fn blame<O: CallOptions>(error: Error) -> Fault {
+pub(crate) fn blame<O: CallOptions>(error: Error) -> ScriptError {
     let specs = O::table().options;
     let named = match error.kind() {
         ErrorKind::InvalidValue { name, .. } | ErrorKind::WrongType { name, .. } => {

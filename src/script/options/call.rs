@@ -4,7 +4,7 @@ use rhai::Map;
 
 use super::decoder::Decoder;
 use crate::script::catalog::{Expects, OptionSpec, OptionTable};
-use crate::script::fault::Fault;
+use crate::script::script_error::ScriptError;
 
 /// Options that are decoded together.
 pub(crate) trait Options: Sized {
@@ -40,7 +40,7 @@ pub(crate) trait CallOptions: Options {
     }
 
     /// Reads the options of one call. `function` is the name that was called.
-    fn decode(function: &'static str, map: Map) -> Result<Self, Fault> {
+    fn decode(function: &'static str, map: Map) -> Result<Self, ScriptError> {
         debug_assert!(Self::FUNCTIONS.contains(&function), "{function}");
         let mut decoder = Decoder::new(function, Self::table().options, map);
         let options = Self::take(&mut decoder);

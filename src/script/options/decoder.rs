@@ -6,8 +6,8 @@ use super::value::OptionValue;
 use crate::error::{Error, ErrorKind};
 use crate::rule::Rule;
 use crate::script::catalog::OptionSpec;
-use crate::script::fault::{Place, Problem};
 use crate::script::literal::shortened;
+use crate::script::script_error::{Place, Problem};
 use crate::suggest::nearest;
 
 pub(crate) struct Decoder {

@@ -6,7 +6,7 @@ use super::*;
 use crate::error::{Error, ErrorKind, Subject};
 use crate::rule::Rule;
 use crate::script::catalog::Expects;
-use crate::script::fault::Place;
+use crate::script::script_error::Place;
 use crate::words::words;
 
 words! {

@@ -8,7 +8,7 @@ use crate::error::Error;
 
 /// One or more errors of one call.
 #[derive(Debug, Clone)]
-pub struct Fault {
+pub struct ScriptError {
     pub problems: Vec<Problem>,
     /// The line of the call, once a `catch` has it.
     pub line: Option<rhai::INT>,
@@ -43,7 +43,7 @@ impl Place {
     }
 }
 
-impl From<Vec<Problem>> for Fault {
+impl From<Vec<Problem>> for ScriptError {
     fn from(problems: Vec<Problem>) -> Self {
         Self {
             problems,
@@ -52,20 +52,20 @@ impl From<Vec<Problem>> for Fault {
     }
 }
 
-impl From<Problem> for Fault {
+impl From<Problem> for ScriptError {
     fn from(problem: Problem) -> Self {
         vec![problem].into()
     }
 }
 
-impl From<Error> for Fault {
+impl From<Error> for ScriptError {
     fn from(error: Error) -> Self {
         let place = Place::Call;
         Problem { error, place }.into()
     }
 }
 
-impl Fault {
+impl ScriptError {
     /// The fault that an error of rhai's carries.
     pub fn of(error: &EvalAltResult) -> Option<Self> {
         match error {
@@ -78,7 +78,7 @@ impl Fault {
 }
 
 /// What a `catch` block sees when it prints the error.
-impl std::fmt::Display for Fault {
+impl std::fmt::Display for ScriptError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         for (i, problem) in self.problems.iter().enumerate() {
             if i > 0 {
@@ -92,8 +92,8 @@ impl std::fmt::Display for Fault {
 
 pub(super) type ScriptResult<T> = Result<T, Box<EvalAltResult>>;
 
-impl From<Fault> for Box<EvalAltResult> {
-    fn from(fault: Fault) -> Self {
+impl From<ScriptError> for Box<EvalAltResult> {
+    fn from(fault: ScriptError) -> Self {
         // Stopping is not for scripts to catch.
         if fault.problems.iter().any(|p| p.error.is_cancelled()) {
             return EvalAltResult::ErrorTerminated(Dynamic::UNIT, Position::NONE).into();
@@ -116,7 +116,7 @@ impl From<OutputError> for Box<EvalAltResult> {
 
 impl From<Error> for Box<EvalAltResult> {
     fn from(error: Error) -> Self {
-        Fault::from(error).into()
+        ScriptError::from(error).into()
     }
 }
 

@@ -5,11 +5,11 @@ use rhai::{AST, EvalAltResult, Position};
 use super::catalog::Catalog;
 use super::diagnostic::{Diagnostic, Label};
 use super::engine_errors::words;
-use super::fault::{Fault, Place, Problem};
 use super::hints::hints;
 use super::literal::shortened;
 use super::locate::{find, word_length};
 use super::modules::ModuleLoader;
+use super::script_error::{Place, Problem, ScriptError};
 use crate::error::count;
 
 /// The script that was run.
@@ -39,13 +39,13 @@ impl Script<'_> {
 }
 
 /// What an error's text is made from: what was run, its modules, and everything that it could call.
-pub(super) struct Prose<'a> {
+pub(super) struct Diagnosis<'a> {
     pub main: &'a Script<'a>,
     pub modules: &'a ModuleLoader,
     pub catalog: &'a Catalog,
 }
 
-impl Prose<'_> {
+impl Diagnosis<'_> {
     /// An error of the script with all of its places.
     pub(super) fn diagnose(&self, error: &EvalAltResult) -> Diagnostic {
         diagnose_in(error, self.main, self)
@@ -53,10 +53,10 @@ impl Prose<'_> {
 }
 
 /// `script` is the text that the error's places are in.
-fn diagnose_in(error: &EvalAltResult, script: &Script, prose: &Prose) -> Diagnostic {
-    let main = prose.main;
-    if let Some(fault) = Fault::of(error) {
-        return diagnose_fault(&fault, error.position(), script);
+fn diagnose_in(error: &EvalAltResult, script: &Script, diagnosis: &Diagnosis) -> Diagnostic {
+    let main = diagnosis.main;
+    if let Some(fault) = ScriptError::of(error) {
+        return diagnose_script_error(&fault, error.position(), script);
     }
     match error {
         // First the error itself, then where it was called from.
@@ -69,7 +69,7 @@ fn diagnose_in(error: &EvalAltResult, script: &Script, prose: &Prose) -> Diagnos
             } else {
                 source
             };
-            let mut diagnostic = in_file(inner, source, script, prose);
+            let mut diagnostic = in_file(inner, source, script, diagnosis);
             let called = if closure {
                 "called a closure here".to_owned()
             } else {
@@ -81,15 +81,15 @@ fn diagnose_in(error: &EvalAltResult, script: &Script, prose: &Prose) -> Diagnos
             diagnostic
         }
         EvalAltResult::ErrorInModule(path, inner, pos) => {
-            let mut diagnostic = in_file(inner, path, script, prose);
+            let mut diagnostic = in_file(inner, path, script, diagnosis);
             if let Some(label) = script.label(*pos, None, "imported here") {
                 diagnostic.labels.push(label);
             }
             diagnostic
         }
         EvalAltResult::ErrorRuntime(value, pos) | EvalAltResult::ErrorTerminated(value, pos) => {
-            match value.clone().try_cast::<Fault>() {
-                Some(fault) => diagnose_fault(&fault, *pos, script),
+            match value.clone().try_cast::<ScriptError>() {
+                Some(fault) => diagnose_script_error(&fault, *pos, script),
                 None => {
                     // A text is a message of the script's own; another value alone says nothing.
                     let text = value.read_lock::<rhai::ImmutableString>();
@@ -103,7 +103,7 @@ fn diagnose_in(error: &EvalAltResult, script: &Script, prose: &Prose) -> Diagnos
             }
         }
         other => {
-            let (message, hints) = words(other, script.text, prose.catalog);
+            let (message, hints) = words(other, script.text, diagnosis.catalog);
             let mut diagnostic = simple(message, other.position(), script);
             diagnostic.hints = hints;
             diagnostic
@@ -127,15 +127,20 @@ fn whole_or_begun(text: &str) -> String {
 }
 
 /// An error inside of another file is placed in that file's text.
-fn in_file(error: &EvalAltResult, source: &str, script: &Script, prose: &Prose) -> Diagnostic {
+fn in_file(
+    error: &EvalAltResult,
+    source: &str,
+    script: &Script,
+    diagnosis: &Diagnosis,
+) -> Diagnostic {
     if source.is_empty() || source == script.name {
-        return diagnose_in(error, script, prose);
+        return diagnose_in(error, script, diagnosis);
     }
     // A module can call what the main text gave it.
-    if source == prose.main.name {
-        return diagnose_in(error, prose.main, prose);
+    if source == diagnosis.main.name {
+        return diagnose_in(error, diagnosis.main, diagnosis);
     }
-    let module = prose.modules.source(source);
+    let module = diagnosis.modules.source(source);
     let (name, text) = module
         .as_ref()
         .map_or((source, ""), |module| (&module.name, &module.text));
@@ -144,7 +149,7 @@ fn in_file(error: &EvalAltResult, source: &str, script: &Script, prose: &Prose) 
         text,
         ast: None,
     };
-    diagnose_in(error, &other, prose)
+    diagnose_in(error, &other, diagnosis)
 }
 
 fn simple(message: String, place: Position, script: &Script) -> Diagnostic {
@@ -155,7 +160,7 @@ fn simple(message: String, place: Position, script: &Script) -> Diagnostic {
     }
 }
 
-fn diagnose_fault(fault: &Fault, call: Position, script: &Script) -> Diagnostic {
+fn diagnose_script_error(fault: &ScriptError, call: Position, script: &Script) -> Diagnostic {
     let place = |problem: &Problem, text: &str| {
         let found = script.ast.and_then(|ast| find(ast, call, &problem.place));
         let length = match &problem.place {
