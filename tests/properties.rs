@@ -356,3 +356,71 @@ proptest! {
         }
     }
 }
+
+/// The losses of steps are the model's own, whatever the sampler made of the logits.
+#[test]
+fn losses_do_not_depend_on_the_sampling() {
+    let model = tiny(Processing::Default);
+    let prompt = model.to_tokens("I went up to").unwrap();
+    for temperature in [0.0, 0.5, 1.0, 3.0] {
+        let mut options = sampled(12, Rng::Row).generate;
+        options.sampling.temperature = temperature;
+        let mut arms = [Arm {
+            prompt: prompt.clone(),
+            hooks: Hooks::none(),
+            rows: (0..3).map(|index| RowKey { run: 0, index }).collect(),
+        }];
+        let rows = model
+            .generate(&support::run(), &mut arms, &options, &mut |_, _, _| {})
+            .unwrap();
+        for row in &rows[0] {
+            let text = [prompt.as_slice(), &row.tokens].concat();
+            let whole = model
+                .loss_per_token(&support::run(), &text, Hooks::none())
+                .unwrap();
+            assert_eq!(row.losses.len(), whole.len());
+            for (step, whole) in row.losses.iter().zip(whole) {
+                assert!((step - whole).abs() < 1e-3, "{temperature}: {step} {whole}");
+            }
+        }
+    }
+}
+
+/// Rows that are known are taken as they are, and only the others are generated.
+#[test]
+fn known_rows_are_not_generated_again() {
+    let model = tiny(Processing::Default);
+    let options = sampled(5, Rng::Row);
+    let comparison = Comparison {
+        prompt: "I hate you",
+        num_comparisons: 3,
+        additions: None,
+    };
+    let fresh = n_comparisons(
+        &support::run(),
+        &model,
+        &comparison,
+        &options,
+        &mut |_, _, _| {},
+    );
+    let fresh = fresh.unwrap();
+    let mut known = fresh.rows()[..2].to_vec();
+    known[0].completion = "as it was".into();
+    let known = avec::analysis::Known {
+        unsteered: &known,
+        steered: &[],
+    };
+    let mut tokens = 0;
+    let table = avec::analysis::n_comparisons_knowing(
+        &support::run(),
+        &model,
+        &comparison,
+        &options,
+        known,
+        &mut |_, _, _| tokens += 1,
+    )
+    .unwrap();
+    assert_eq!(table.rows()[0].completion, "as it was");
+    assert_eq!(table.rows()[1..], fresh.rows()[1..]);
+    assert_eq!(tokens, 5);
+}
